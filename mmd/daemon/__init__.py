@@ -1,0 +1,1 @@
+"""Floor 4, the process: configuration, threads, the main loop, the log and the command line."""
