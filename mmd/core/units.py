@@ -34,7 +34,7 @@ class Grid:
     `Grid("0.01").units("2681.62")` is 268162 and `.text(268162)` is "2681.62".
     """
 
-    __slots__ = ("decimals", "step", "_exponent", "_mantissa")
+    __slots__ = ("_exponent", "_mantissa", "decimals", "step")
 
     def __init__(self, step: str | Decimal) -> None:
         value = Decimal(step)
