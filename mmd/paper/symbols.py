@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from mmd.core.errors import ConfigError
@@ -100,6 +102,20 @@ class Symbol:
             min_lots=1, max_lots=lot_grid.floor(Decimal(10_000)), market_max_lots=lot_grid.floor(Decimal(2_000)),
         )
 
+    @cached_property
+    def price_text(self) -> Callable[[int], str]:
+        """Ticks to plain decimal text, as `price_grid.text` writes it."""
+        return _fast_text(self.price_grid)
+
+    @cached_property
+    def lot_text(self) -> Callable[[int], str]:
+        """Lots to plain decimal text, as `lot_grid.text` writes it."""
+        return _fast_text(self.lot_grid)
+
+    def value_text(self, tick_lots: int) -> str:
+        """A sum of ticks times lots as plain decimal text in the quote asset."""
+        return f"{self.value(tick_lots):f}"
+
     def notional(self, price_ticks: int, size_lots: int) -> Decimal:
         """The exact value in the quote asset of `size_lots` at `price_ticks`."""
         return self.value(price_ticks * size_lots)
@@ -111,6 +127,20 @@ class Symbol:
     def bracket(self, notional: Decimal) -> LeverageBracket:
         """The bracket that holds a position of that (absolute) notional; the last one where it is above every cap."""
         return next((bracket for bracket in self.brackets if notional < bracket.notional_cap), self.brackets[-1])
+
+
+def _fast_text(grid: Grid) -> Callable[[int], str]:
+    """The grid's own text, without Decimal where the step is a power of ten: a book of 1000 levels is 4000 numbers."""
+    decimals = grid.decimals
+    if not decimals or grid.step != Decimal(1).scaleb(-decimals):
+        return grid.text
+    width = decimals + 1
+
+    def text(units: int) -> str:
+        digits = str(units).zfill(width)
+        return f"{digits[:-decimals]}.{digits[-decimals:]}"
+
+    return text
 
 
 def exchange_info(symbol: Symbol, now_ms: int, weight_limit: int = 2400, orders_limit: int = 1200) -> dict[str, Any]:
@@ -153,14 +183,14 @@ def _symbol_info(symbol: Symbol) -> dict[str, Any]:
         "underlyingType": "COIN",
         "underlyingSubType": [],
         "settlePlan": 0,
-        "triggerProtect": str(symbol.trigger_protect),
+        "triggerProtect": f"{symbol.trigger_protect:f}",
         "filters": _filters(symbol),
         # The document says OrderType; clients written for Binance read orderTypes.
         "OrderType": list(symbol.order_types),
         "orderTypes": list(symbol.order_types),
         "timeInForce": list(symbol.times_in_force),
-        "liquidationFee": str(symbol.liquidation_fee),
-        "marketTakeBound": str(symbol.market_take_bound),
+        "liquidationFee": f"{symbol.liquidation_fee:f}",
+        "marketTakeBound": f"{symbol.market_take_bound:f}",
     }
 
 
@@ -176,9 +206,9 @@ def _filters(symbol: Symbol) -> list[dict[str, Any]]:
         {"filterType": "MARKET_LOT_SIZE", "maxQty": lot.text(symbol.market_max_lots), "minQty": lot.text(symbol.min_lots), "stepSize": lot.text(1)},
         {"filterType": "MAX_NUM_ORDERS", "limit": symbol.max_orders},
         {"filterType": "MAX_NUM_ALGO_ORDERS", "limit": symbol.max_algo_orders},
-        {"filterType": "MIN_NOTIONAL", "notional": str(symbol.min_notional)},
+        {"filterType": "MIN_NOTIONAL", "notional": f"{symbol.min_notional:f}"},
         {
-            "filterType": "PERCENT_PRICE", "multiplierUp": str(symbol.multiplier_up),
-            "multiplierDown": str(symbol.multiplier_down), "multiplierDecimal": 4,
+            "filterType": "PERCENT_PRICE", "multiplierUp": f"{symbol.multiplier_up:f}",
+            "multiplierDown": f"{symbol.multiplier_down:f}", "multiplierDecimal": 4,
         },
     ]
