@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
-from mmd.core.settings import EngineSettings
+from mmd.core.errors import ConfigError
+from mmd.core.settings import EngineSettings, OrderSettings, RiskSettings, StrategySettings, TimingSettings
+from mmd.daemon.config_schema import read_values
+from mmd.daemon.config_text import Fault, command_line_entry, read_entries
+
+# REST and WebSocket base of each venue by name: V1 "General API Information" and "Websocket Market Streams", and the same sections of the
+# testnet's document (which once also names fstream5).
+VENUE_URLS: Mapping[str, tuple[str | None, str | None]] = {
+    "aster": ("https://fapi.asterdex.com", "wss://fstream.asterdex.com"),
+    "aster-testnet": ("https://fapi.asterdex-testnet.com", "wss://fstream.asterdex-testnet.com"),
+    "paper": (None, None),
+    "custom": (None, None),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +55,7 @@ class PaperConfig:
     loop: bool = True
     seed: int = 1
     volatility: Decimal | None = None
-    balance: Decimal = Decimal("10000")
+    balance: Decimal = Decimal(10000)
     balance_usdf: Decimal = Decimal(0)
 
 
@@ -93,7 +106,7 @@ class ReportConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """One whole configuration, checked. `name` is the file's name without its ending."""
+    """One whole configuration, checked. `name` is the file's name without its ending; `mode` is the strategy's name."""
 
     path: Path
     name: str
@@ -101,10 +114,11 @@ class Config:
     exchange: ExchangeConfig = ExchangeConfig()
     paper: PaperConfig = PaperConfig()
     account: AccountConfig = AccountConfig()
-    engine: EngineSettings = EngineSettings()
+    mode: str = "ping_pong"
+    engine: EngineSettings = field(default_factory=EngineSettings)
     connection: ConnectionConfig = ConnectionConfig()
     logging: LogConfig = LogConfig()
-    reports: ReportConfig = field(default_factory=ReportConfig)
+    reports: ReportConfig = ReportConfig()
 
 
 def load_config(path: str | Path, symbol: str | None = None, overrides: Mapping[str, str] | None = None) -> Config:
@@ -114,4 +128,78 @@ def load_config(path: str | Path, symbol: str | None = None, overrides: Mapping[
     directory, those of the file to the file. `symbol` is the override of that key.
     Raises ConfigError that lists every fault found, each with file, line, key, value and what is allowed.
     """
-    raise NotImplementedError
+    path = Path(path).absolute()
+    given = {**({"symbol": symbol} if symbol is not None else {}), **(overrides or {})}
+    entries, faults = read_entries(path)
+    entries = [entry for entry in entries if entry.key not in given] + [command_line_entry(key, text) for key, text in given.items()]
+    values, unfit = read_values(entries)
+    faults += unfit
+    wheres = {entry.key: entry.where for entry in entries}
+    if "symbol" not in wheres:
+        faults.append(Fault(str(path), "symbol", "is missing; say which symbol to trade, like `symbol: ETHUSDT`"))
+    config = _build(path, values)
+    # A value that could not be read stands at its default, and a complaint about that would only confuse.
+    faults += [Fault(wheres.get(key, str(path)), key, problem) for key, problem in contradictions(config) if not unfit]
+    if faults:
+        raise ConfigError("\n".join(str(fault) for fault in faults))
+    return config
+
+
+def contradictions(config: Config) -> Iterator[tuple[str, str]]:
+    """Values that are fine each but not together: the key to change, and why."""
+    yield from _exchange_contradictions(config)
+    orders, risk, timing = config.engine.orders, config.engine.risk, config.engine.timing
+    if 0 < risk.countdown_ms < 3 * orders.refresh_interval_ms:
+        yield "risk.countdown", (f"{_s(risk.countdown_ms)} is less than three times orders.order_refresh_interval "
+                                 f"({_s(orders.refresh_interval_ms)}): it would run out between two renewals")
+    if orders.max_order_age_ms < orders.refresh_interval_ms:
+        yield "orders.max_order_age", (f"{_s(orders.max_order_age_ms)} is less than orders.order_refresh_interval "
+                                       f"({_s(orders.refresh_interval_ms)})")
+    threshold = config.engine.strategy.position_threshold
+    if risk.max_position_notional is not None and risk.max_position_notional <= threshold:
+        yield "risk.max_position", (f"{risk.max_position_notional} must be above strategy.position_threshold ({threshold}), "
+                                    "or an opened position would never count as one to close")
+    if timing.refusal_backoff_max_ms < timing.refusal_backoff_ms:
+        yield "timing.refusal_backoff_max", (f"{_s(timing.refusal_backoff_max_ms)} is less than timing.refusal_backoff "
+                                             f"({_s(timing.refusal_backoff_ms)})")
+    if timing.stop_deadline_ms < timing.acceptance_window_ms + timing.acceptance_grace_ms:
+        yield "timing.stop_deadline", (f"{_s(timing.stop_deadline_ms)} is less than timing.acceptance_window + acceptance_grace "
+                                       f"({_s(timing.acceptance_window_ms + timing.acceptance_grace_ms)}): an order of unknown outcome "
+                                       "could not be settled before the end")
+    if not config.logging.console and config.logging.file == "none":
+        yield "logging.console", "false, with logging.file none, would leave no log at all; turn one of them on"
+
+
+def _exchange_contradictions(config: Config) -> Iterator[tuple[str, str]]:
+    exchange, paper = config.exchange, config.paper
+    if exchange.auth == "v3":
+        yield "exchange.auth", "v3 (agent-wallet keys) cannot be used yet; only v1 (an API key and its secret) can"
+    for key, url in (("exchange.rest_url", exchange.rest_url), ("exchange.ws_url", exchange.ws_url)):
+        if exchange.venue == "custom" and url is None:
+            yield key, "is needed with exchange.venue custom"
+        if exchange.venue != "custom" and url is not None and url not in VENUE_URLS[exchange.venue]:
+            yield key, f"is only for exchange.venue custom; {exchange.venue} has its own address"
+    if exchange.is_paper and paper.market == "replay" and paper.data is None:
+        yield "paper.data", "is needed with paper.market replay: name the recording here, or with --data"
+    if paper.market != "replay" and paper.data is not None:
+        yield "paper.data", f"is only for paper.market replay, and paper.market is {paper.market}"
+
+
+def _build(path: Path, values: Mapping[str, Mapping[str, Any]]) -> Config:
+    def part(name: str) -> Mapping[str, Any]:
+        return values.get(name, {})
+
+    exchange = dict(part("exchange"))
+    rest_url, ws_url = VENUE_URLS[exchange.get("venue", ExchangeConfig().venue)]
+    exchange["rest_url"] = exchange.get("rest_url") or rest_url
+    exchange["ws_url"] = exchange.get("ws_url") or ws_url
+    engine = EngineSettings(StrategySettings(**part("strategy")), OrderSettings(**part("orders")), RiskSettings(**part("risk")),
+                            TimingSettings(**part("timing")))
+    return Config(path=path, name=path.stem, **{"symbol": "", **part("config")}, exchange=ExchangeConfig(**exchange),
+                  paper=PaperConfig(**part("paper")), account=AccountConfig(**part("account")), engine=engine,
+                  connection=ConnectionConfig(**part("connection")), logging=LogConfig(**part("logging")),
+                  reports=ReportConfig(**part("reports")))
+
+
+def _s(milliseconds: int) -> str:
+    return f"{Decimal(milliseconds) / 1000:f} s"
