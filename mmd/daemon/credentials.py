@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from dotenv import dotenv_values
+
+from mmd.core.errors import ConfigError
 from mmd.daemon.config import Config
+
+_MAX_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +31,90 @@ class Credentials:
         return (self.api_key, self.api_secret)
 
 
+PAPER_CREDENTIALS = Credentials("paper", "paper", "the paper exchange's own account")
+
+
 def load_credentials(config: Config, environ: Mapping[str, str]) -> Credentials:
     """Find `ASTER_API_KEY` and `ASTER_API_SECRET`; the environment wins over `$CREDENTIALS_DIRECTORY`, which wins over `.env`.
 
-    Raises ConfigError where one is missing, empty or unusable, or where `.env` can be read by others than its owner.
+    Raises ConfigError where one is missing, empty or unusable, or where `.env` can be read by others than its owner. The embedded paper
+    exchange needs none.
     """
-    raise NotImplementedError
+    if config.exchange.is_paper:
+        return PAPER_CREDENTIALS
+    search = _Search(environ, config.path.parent)
+    api_key, key_source = search.find("ASTER_API_KEY")
+    api_secret, secret_source = search.find("ASTER_API_SECRET")
+    source = key_source if key_source == secret_source else f"{key_source} and {secret_source}"
+    return Credentials(api_key, api_secret, source)
+
+
+class _Search:
+    """The three places, in their order."""
+
+    def __init__(self, environ: Mapping[str, str], beside: Path) -> None:
+        self._environ = environ
+        directory = environ.get("CREDENTIALS_DIRECTORY", "")
+        self._directory = Path(directory) if directory else None
+        self._env_path = beside / ".env"
+        self._env_values: Mapping[str, str | None] | None = None
+
+    def find(self, name: str) -> tuple[str, str]:
+        """The value and where it was found. Raises ConfigError."""
+        if name in self._environ:
+            return _usable(name, self._environ[name], "the environment"), "the environment"
+        if self._directory is not None and (value := _read_credential(self._directory / name)) is not None:
+            return _usable(name, value, str(self._directory / name)), str(self._directory)
+        if self._env_values is None:
+            self._env_values = _read_env_file(self._env_path)
+        if name in self._env_values:
+            return _usable(name, self._env_values[name] or "", str(self._env_path)), str(self._env_path)
+        looked = ["the environment", *([str(self._directory)] if self._directory else []), str(self._env_path)]
+        raise ConfigError(f"{name} is not set: looked in {', '.join(looked)}; the simplest is a line `{name}=…` in "
+                          f"{self._env_path} with mode 600")
+
+
+def _usable(name: str, value: str, source: str) -> str:
+    """The value without the blanks around it; the message never shows it."""
+    value = value.strip()
+    if not value:
+        raise ConfigError(f"{name} in {source} is empty")
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ConfigError(f"{name} in {source} holds a blank, a control character or a character outside ASCII; is it pasted whole?")
+    return value
+
+
+def _read_credential(path: Path) -> str | None:
+    """One file of systemd's credentials directory, which systemd itself guards; None where it is not there."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_MAX_BYTES)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    return _text(path, raw)
+
+
+def _read_env_file(path: Path) -> Mapping[str, str | None]:
+    """The variables of a `.env` file, taken literally (no `$` substitution); none where there is no such file."""
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ConfigError(f"{path}: is not a regular file")
+            if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                raise ConfigError(f"{path}: others can get at the keys (mode {stat.S_IMODE(status.st_mode):03o}); run: chmod 600 {path}")
+            raw = file.read(_MAX_BYTES)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    return dotenv_values(stream=io.StringIO(_text(path, raw)), interpolate=False)
+
+
+def _text(path: Path, raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start})") from None
