@@ -19,7 +19,7 @@ class PaperOptions:
     loop: bool = True
     seed: int = 1
     volatility: float | None = None
-    balance: Decimal = Decimal("10000")
+    balance: Decimal = Decimal(10000)
     balance_usdf: Decimal = Decimal(0)
     api_key: str = "paper"
     api_secret: str = "paper"
