@@ -270,6 +270,14 @@ class RestartStream:
     reason: str
 
 
+class Cause(Enum):
+    """Why the engine stopped: it was asked to, the venue no longer takes the credentials, or going on would be dangerous."""
+
+    STOP = "stop"
+    CREDENTIALS = "credentials"
+    HALT = "halt"
+
+
 class Level(Enum):
     """How much a notice matters. FILL stands above INFO so that a release log can keep fills and errors and drop the rest."""
 
@@ -291,10 +299,11 @@ class Notice:
 
 @dataclass(frozen=True)
 class Finished:
-    """The engine is done. `open_orders` is None where the venue could not be asked."""
+    """The engine is done. `open_orders` counts own live orders by the venue's word; None where it could not be asked."""
 
     open_orders: int | None
     reason: str
+    cause: Cause
 
     @property
     def clean(self) -> bool:

@@ -20,7 +20,7 @@ class StrategySettings:
     buy_spread: Decimal = Decimal("0.001")
     sell_spread: Decimal = Decimal("0.001")
     balance_fraction: Decimal = Decimal("0.1")
-    position_threshold: Decimal = Decimal("15")
+    position_threshold: Decimal = Decimal(15)
     margin_assets: tuple[str, ...] = ("USDT", "USDF")
 
 

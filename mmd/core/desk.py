@@ -1,0 +1,359 @@
+"""The desk: every own order from before its POST until its last fill is booked, and the slots that they stand in.
+
+It turns replies and reports into happenings on the orders' state table, and the difference between wanted and working into requests.
+It knows nothing of streams, balances or the engine's state.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from mmd.core.budget import OrderBudget
+from mmd.core.client_ids import ClientIds
+from mmd.core.holds import Hold
+from mmd.core.messages import Action, Amend, Cancel, Fill, Level, Lost, Notice, OrderReport, Place, Query, Refusal, Reply, Unsent
+from mmd.core.orders import Happening, Order, OrderState
+from mmd.core.quoting import Quote
+from mmd.core.rules import SymbolRules
+from mmd.core.settings import EngineSettings
+from mmd.core.slots import Step, next_step
+from mmd.core.units import Side
+
+Slot = tuple[Side, int]
+
+_TOMBSTONES = 2_000
+# V1 "Error Codes": the order is not (or no longer) there; 20xx "CANCEL_REJECTED", "NO_SUCH_ORDER".
+_NO_SUCH_ORDER = frozenset({-2011, -2013})
+# The call itself is not offered: -1020 UNSUPPORTED_OPERATION, -4084 UPCOMING_METHOD, or no such path.
+_UNSUPPORTED_CODES = frozenset({-1020, -4084})
+_UNSUPPORTED_STATUS = frozenset({404, 405})
+# Post-only refused by a code (FAULTS O7); -5022 is Binance's, not in Aster's lists.
+_WOULD_TAKE = frozenset({-5022})
+# An order that ends by itself within this time of its POST or PUT never rested.
+_AT_ONCE_MS = 2_000
+
+
+class Desk:
+    def __init__(self, rules: SymbolRules, settings: EngineSettings, client_ids: ClientIds, emit: Callable[[Action], None]) -> None:
+        self._rules = rules
+        self._settings = settings
+        self._ids = client_ids
+        self._emit = emit
+        self._active: dict[str, Order] = {}  # may be live, or has fills that are not booked
+        self._tombstones: OrderedDict[str, Order] = OrderedDict()
+        self._slots: dict[Slot, Order] = {}
+        self._holds: dict[Slot, Hold] = {}
+        self._amends_work = settings.orders.amend
+        self.budget = OrderBudget(int(rules.orders_per_minute * settings.risk.order_rate_fraction))
+        self._over_budget = False
+
+    # --- what stands on the desk ------------------------------------------------------------------------------------------------------
+
+    def live(self) -> Iterator[Order]:
+        """Orders that may still trade, as far as we can prove."""
+        return (order for order in self._active.values() if order.is_live)
+
+    @property
+    def has_live(self) -> bool:
+        return any(order.is_live for order in self._active.values())
+
+    @property
+    def unbooked_lots(self) -> int:
+        """Signed lots that the venue says are executed, and whose trades have not come yet."""
+        return sum(order.side.sign * order.unbooked_lots for order in self._active.values())
+
+    def resting_lots(self, slot: Slot) -> int:
+        """What may still fill in one slot."""
+        order = self._slots.get(slot)
+        return order.remaining_lots if order is not None and order.is_live else 0
+
+    def elsewhere_lots(self, side: Side) -> int:
+        """What may still fill on a side outside the slots (orders adopted from an earlier run)."""
+        return sum(order.remaining_lots for order in self.live() if order.slot is None and order.side is side and not order.reduce_only)
+
+    def find(self, client_order_id: str, order_id: int = 0) -> Order | None:
+        """An own order, live or long done, by client id or else by the venue's id."""
+        order = self._active.get(client_order_id) or self._tombstones.get(client_order_id)
+        if order is None and order_id:
+            known = (*self._active.values(), *self._tombstones.values())
+            order = next((order for order in known if order.order_id == order_id), None)
+        return order
+
+    def is_own(self, client_order_id: str) -> bool:
+        return self._ids.is_own(client_order_id)
+
+    # --- what the venue says ----------------------------------------------------------------------------------------------------------
+
+    def hear(self, report: OrderReport, now_ms: int, echoed: bool = False) -> Order:
+        """Take in a report on an own order; one that is not known is adopted, to be cancelled."""
+        order = self.find(report.client_order_id)
+        if order is None:
+            order = self._adopt(report, now_ms)
+        was_live = order.is_live
+        proven_terminal = order.status is not None and order.status.is_terminal
+        order.learn(report, now_ms)
+        if echoed:
+            order.echoed, order.echo_due_ms = True, None
+        if not was_live and not proven_terminal and not report.status.is_terminal:
+            # Declared gone, and it lives after all (FAULTS O3): it stays dead to us, and is cancelled.
+            self._emit(Notice(Level.WARNING, "late_order", {"order": report.client_order_id, "does": "cancelled"}))
+            self._emit(Cancel(report.client_order_id))
+        elif was_live and not order.is_live:
+            self._ended(order, now_ms)
+        if not was_live and order.unbooked_lots:
+            self._active[order.client_order_id] = order
+        return order
+
+    def book(self, order: Order, fill: Fill) -> None:
+        """Count a booked fill on its order."""
+        order.booked_lots += fill.size_lots
+        order.executed_lots = max(order.executed_lots, order.booked_lots)
+
+    def settle(self) -> None:
+        """The account's position has just been read and adopted: what is executed is in it, trade by trade or not."""
+        for order in self._active.values():
+            order.booked_lots = order.executed_lots
+
+    def miss(self, listed: Iterable[OrderReport], asked_ms: int, now_ms: int) -> None:
+        """Every live order that is older than the listing of open orders and not in it has to be asked for."""
+        present = {report.client_order_id for report in listed}
+        for order in self.live():
+            if order.client_order_id not in present and order.requested_ms < asked_ms:
+                order.happen(Happening.MISSING, now_ms)
+
+    def answer(self, reply: Reply, now_ms: int) -> None:
+        """Take in the reply to a Place, Amend, Cancel or Query."""
+        request, outcome = reply.request, reply.outcome
+        assert isinstance(request, (Place, Amend, Cancel, Query))
+        order = self.find(request.client_order_id)
+        if order is None:
+            return  # a Cancel of an order that is a tombstone no more
+        if isinstance(request, (Place, Amend)):
+            order.requested_ms = max(order.requested_ms, reply.sent_ms)
+        if isinstance(request, Query):
+            self._answered_query(order, outcome, now_ms)
+        elif isinstance(request, Place):
+            self._answered_place(order, outcome, now_ms)
+        elif isinstance(request, Amend):
+            self._answered_amend(order, outcome, now_ms)
+        else:
+            self._answered_cancel(order, outcome, now_ms)
+
+    # --- what we do about it ----------------------------------------------------------------------------------------------------------
+
+    def work(self, quotes: Sequence[Quote], now_ms: int) -> None:
+        """Close the difference between what is wanted and what is working, with the fewest requests."""
+        wanted = {(quote.side, quote.level): quote for quote in quotes}
+        may_amend = self._amends_work and self.budget.allows(now_ms)
+        for order in list(self.live()):
+            quote = wanted.pop(order.slot, None) if order.slot is not None and self._slots.get(order.slot) is order else None
+            step = next_step(order, quote, self._settings.orders, may_amend, now_ms)
+            if step is Step.CANCEL:
+                self._cancel(order, now_ms)
+            elif step is Step.AMEND and quote is not None:
+                self._amend(order, quote, now_ms)
+        for slot, quote in wanted.items():
+            self._place(slot, quote, now_ms)
+
+    def chase(self, now_ms: int) -> None:
+        """Ask for every order whose state is unknown, again and again, further and further apart."""
+        for order in self._active.values():
+            due = order.query_due_ms
+            if order.state is OrderState.UNKNOWN and not order.query_in_flight and due is not None and due <= now_ms:
+                order.query_in_flight = True
+                self._emit(Query(order.client_order_id))
+
+    def overdue_echo(self, now_ms: int) -> Order | None:
+        """An order whose acknowledgement the user stream has not echoed in time: the stream is dead (FAULTS U2)."""
+        return next((o for o in self._active.values() if o.echo_due_ms is not None and o.echo_due_ms <= now_ms), None)
+
+    def overdue_fill(self, now_ms: int) -> Order | None:
+        """A finished order with executed lots whose trades have not come in time."""
+        patience = self._settings.timing.unbooked_ms
+        return next(
+            (o for o in self._active.values() if o.unbooked_lots and o.done_ms is not None and now_ms - o.done_ms >= patience), None
+        )
+
+    def forgive_echoes(self) -> None:
+        """The user stream is being replaced: no echo can be expected of the old one."""
+        for order in self._active.values():
+            order.echo_due_ms = None
+
+    def sweep(self) -> None:
+        """Lay finished orders among the tombstones, a bounded number of them."""
+        finished = [order for order in self._active.values() if not order.is_live and not order.unbooked_lots]
+        for order in finished:
+            del self._active[order.client_order_id]
+            self._tombstones[order.client_order_id] = order
+            if order.slot is not None and self._slots.get(order.slot) is order:
+                del self._slots[order.slot]
+        while len(self._tombstones) > _TOMBSTONES:
+            self._tombstones.popitem(last=False)
+
+    def deadline_ms(self) -> int | None:
+        """When something is due next."""
+        asks = [o for o in self._active.values() if o.state is OrderState.UNKNOWN and not o.query_in_flight]
+        due = [o.query_due_ms for o in asks if o.query_due_ms is not None]
+        due += [o.echo_due_ms for o in self._active.values() if o.echo_due_ms is not None]
+        return min(due, default=None)
+
+    # --- requests ---------------------------------------------------------------------------------------------------------------------
+
+    def _place(self, slot: Slot, quote: Quote, now_ms: int) -> None:
+        hold = self._holds.setdefault(slot, Hold())
+        if now_ms < hold.until_ms:
+            return
+        if not self.budget.allows(now_ms):
+            if not self._over_budget:
+                self._emit(Notice(Level.WARNING, "budget_spent", {"orders_per_minute": self.budget.per_minute, "does": "waits"}))
+            self._over_budget = True
+            return
+        self._over_budget = False
+        # Each crossing in a row moves the next attempt one tick further out.
+        price = quote.price_ticks - quote.side.sign * hold.crossings
+        order = Order(
+            client_order_id=self._ids.next(),
+            side=quote.side,
+            slot=slot,
+            price_ticks=price,
+            size_lots=quote.size_lots,
+            reduce_only=quote.reduce_only,
+            post_only=self._settings.orders.post_only,
+            requested_ms=now_ms,
+        )
+        self._active[order.client_order_id] = self._slots[slot] = order
+        self.budget.spend(now_ms)
+        self._emit(Place(order.client_order_id, order.side, price, order.size_lots, order.reduce_only, order.post_only))
+
+    def _amend(self, order: Order, quote: Quote, now_ms: int) -> None:
+        order.happen(Happening.AMEND_SENT, now_ms)
+        order.requested_ms = now_ms
+        order.amended_price_ticks = quote.price_ticks
+        order.amended_size_lots = order.executed_lots + quote.size_lots  # the new size is a total: V3 "Modify Order"
+        self.budget.spend(now_ms)
+        self._emit(Amend(order.client_order_id, order.order_id, order.side, order.amended_price_ticks, order.amended_size_lots))
+
+    def _cancel(self, order: Order, now_ms: int) -> None:
+        order.happen(Happening.CANCEL_SENT, now_ms)
+        order.cancel_asked = True
+        self._emit(Cancel(order.client_order_id))
+
+    # --- replies ----------------------------------------------------------------------------------------------------------------------
+
+    def _answered_place(self, order: Order, outcome: object, now_ms: int) -> None:
+        if isinstance(outcome, OrderReport):
+            if not order.echoed and order.echo_due_ms is None and order.is_live:
+                order.echo_due_ms = now_ms + self._settings.timing.echo_ms
+            was_live = order.is_live
+            order.happen(Happening.PLACE_ACCEPTED, now_ms)
+            order.learn(outcome, now_ms)
+            if was_live and not order.is_live:
+                self._ended(order, now_ms)
+            elif order.slot is not None and order.is_live:
+                self._holds.setdefault(order.slot, Hold()).accept()
+        elif isinstance(outcome, Refusal):
+            was_live = order.is_live
+            order.happen(Happening.PLACE_REFUSED, now_ms)
+            if was_live and not order.is_live:
+                self._refused(order, f"{outcome.code} {outcome.message}", outcome.code in _WOULD_TAKE, now_ms)
+        elif isinstance(outcome, Unsent):
+            was_live = order.is_live
+            order.happen(Happening.PLACE_REFUSED, now_ms)
+            if was_live and not order.is_live:
+                self._refused(order, outcome.reason, False, now_ms)
+        elif isinstance(outcome, Lost):
+            order.happen(Happening.PLACE_LOST, now_ms)
+            self._emit(Notice(Level.WARNING, "order_unknown", {"order": order.client_order_id, "why": outcome.reason, "does": "asks"}))
+
+    def _answered_amend(self, order: Order, outcome: object, now_ms: int) -> None:
+        if isinstance(outcome, OrderReport):
+            order.happen(Happening.AMEND_ACCEPTED, now_ms)
+            was_live = order.is_live
+            order.learn(outcome, now_ms)
+            if was_live and not order.is_live:
+                self._ended(order, now_ms)
+            order.amended_price_ticks = order.amended_size_lots = 0
+        elif isinstance(outcome, Refusal) and outcome.code not in _NO_SUCH_ORDER:
+            order.happen(Happening.AMEND_REFUSED, now_ms)
+            order.amended_price_ticks = order.amended_size_lots = 0
+            order.amendable = False  # this one is cancelled and replaced instead
+            if outcome.status in _UNSUPPORTED_STATUS or outcome.code in _UNSUPPORTED_CODES:
+                self._amends_work = False
+                self._emit(Notice(Level.WARNING, "amend_unsupported", {"code": outcome.code, "does": "cancels and replaces from now on"}))
+            else:
+                fields = {"order": order.client_order_id, "code": outcome.code, "message": outcome.message}
+                self._emit(Notice(Level.INFO, "amend_refused", fields))
+        elif isinstance(outcome, Unsent):
+            order.happen(Happening.AMEND_REFUSED, now_ms)
+            order.amended_price_ticks = order.amended_size_lots = 0
+        else:
+            # Which price and size it has, nobody knows, and the PUT may still arrive: it is asked for, and then cancelled.
+            order.happen(Happening.AMEND_LOST, now_ms)
+            order.distrusted = True
+
+    def _answered_cancel(self, order: Order, outcome: object, now_ms: int) -> None:
+        if not order.is_live:
+            return
+        if isinstance(outcome, OrderReport) and outcome.status.is_terminal:
+            order.learn(outcome, now_ms)
+            self._ended(order, now_ms)
+        elif order.state is OrderState.CANCELLING:
+            refused = isinstance(outcome, Refusal) and outcome.code in _NO_SUCH_ORDER
+            order.happen(Happening.CANCEL_REFUSED if refused else Happening.CANCEL_LOST, now_ms)
+
+    def _answered_query(self, order: Order, outcome: object, now_ms: int) -> None:
+        order.query_in_flight = False
+        if isinstance(outcome, OrderReport):
+            self.hear(outcome, now_ms)
+            return
+        if order.state is not OrderState.UNKNOWN:
+            return
+        order.queries += 1
+        timing = self._settings.timing
+        order.query_due_ms = now_ms + (timing.query_interval_ms << min(order.queries - 1, 4))
+        # "No such order" proves nothing while the request could still be accepted (FAULTS O3).
+        too_late = now_ms - order.requested_ms >= timing.acceptance_window_ms + timing.acceptance_grace_ms
+        if too_late and isinstance(outcome, Refusal) and outcome.code in _NO_SUCH_ORDER:
+            order.happen(Happening.DECLARED_GONE, now_ms)
+            self._emit(Notice(Level.WARNING, "order_gone", {"order": order.client_order_id, "does": "frees the slot"}))
+
+    # --- ends -------------------------------------------------------------------------------------------------------------------------
+
+    def _ended(self, order: Order, now_ms: int) -> None:
+        """An order has just become terminal; one that ended by itself, unfilled, as soon as it was sent, was as good as refused."""
+        by_itself = order.slot is not None and not order.executed_lots and not order.cancel_asked
+        if by_itself and now_ms - order.requested_ms < _AT_ONCE_MS:
+            why = order.status.value if order.status else "ended"
+            self._refused(order, f"{why} at once", order.post_only, now_ms)
+
+    def _refused(self, order: Order, why: str, would_take: bool, now_ms: int) -> None:
+        """Hold the slot back: a crossing post-only order a few times for one tick each, anything else for longer and longer."""
+        if order.slot is None:
+            return
+        hold = self._holds.setdefault(order.slot, Hold())
+        waits = hold.refuse(would_take, self._settings.timing, now_ms)
+        fields = {"order": order.client_order_id, "side": order.side.value, "price": self._rules.price.text(order.price_ticks), "why": why}
+        if waits:
+            fields["retry_in_ms"] = str(hold.until_ms - now_ms)
+        self._emit(Notice(Level.WARNING if waits else Level.DEBUG, "order_refused", fields))
+
+    def _adopt(self, report: OrderReport, now_ms: int) -> Order:
+        """An order of an earlier run (or a tombstone long swept away) that the venue knows: registered in no slot, so it is unwanted."""
+        order = Order(
+            client_order_id=report.client_order_id,
+            side=report.side,
+            slot=None,
+            price_ticks=report.price_ticks,
+            size_lots=report.size_lots,
+            reduce_only=report.reduce_only,
+            post_only=False,
+            requested_ms=now_ms,
+            booked_lots=report.executed_lots,
+            executed_lots=report.executed_lots,
+            echoed=True,
+        )
+        self._active[order.client_order_id] = order
+        if not report.status.is_terminal:
+            self._emit(Notice(Level.INFO, "leftover", {"order": report.client_order_id, "side": report.side.value, "does": "cancels"}))
+        return order

@@ -1,0 +1,397 @@
+"""The engine: one pure machine, `step(event, now_ms) -> actions`.
+
+Live, paper, backtest and simulation run this same machine. It has no clock (time comes in), no I/O (requests go out as values, replies come in
+as events) and no log (what an operator should read goes out as `Notice`). The main thread alone calls it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mmd.core.book import Book
+from mmd.core.client_ids import ClientIds
+from mmd.core.desk import Desk
+from mmd.core.health import Health
+from mmd.core.lifecycle import Signal, State, next_state
+from mmd.core.messages import (
+    AccountConfigUpdate,
+    AccountUpdate,
+    Action,
+    Amend,
+    ArmCountdown,
+    Cancel,
+    CancelAll,
+    Cause,
+    CountdownArmed,
+    Depth,
+    Event,
+    Fill,
+    Finished,
+    FrameRefused,
+    Level,
+    MarginCall,
+    Notice,
+    OrderUpdate,
+    Place,
+    Query,
+    Reconcile,
+    Reconciled,
+    Refusal,
+    Reply,
+    RestartStream,
+    Stop,
+    Stream,
+    StreamDown,
+    StreamUp,
+    Tick,
+)
+from mmd.core.position import Account
+from mmd.core.quoting import MarketView, PingPong, QuoteModel, Wanted
+from mmd.core.rules import SymbolRules
+from mmd.core.settings import EngineSettings
+
+# V1 "Error Codes": -2014 BAD_API_KEY_FMT, -2015 REJECTED_MBX_KEY, -1022 INVALID_SIGNATURE. Trying again cannot help (FAULTS R7).
+_CREDENTIAL_CODES = frozenset({-2014, -2015, -1022})
+_TOO_MANY_STATUS = {429: 60_000, 418: 120_000}
+
+
+class Engine:
+    """One market. `session` must be unique to the run (it goes into the client order ids)."""
+
+    def __init__(self, rules: SymbolRules, settings: EngineSettings, session: str, quote_model: QuoteModel | None = None) -> None:
+        self.rules = rules
+        self.settings = settings
+        self.state = State.BOOT
+        self.reasons: tuple[str, ...] = ()
+        self.wanted: Wanted | None = None
+        self.book = Book()
+        self.account = Account(rules)
+        self.foreign_orders = 0
+        ids = ClientIds(settings.orders.client_id_prefix, session)
+        self.desk = Desk(rules, settings, ids, self._emit)
+        self.health = Health(settings, self.book, self.desk.budget)
+        self._quotes = quote_model or PingPong(rules, settings.strategy, settings.risk)
+        self._out: list[Action] = []
+        self._started = False  # the account's truth has been read once
+        self._synced = False  # and nothing since has made it doubtful
+        self._truth_asked = False  # a Reconcile is on its way
+        self._truth_read = False  # it was read since the last doubt; what it showed to be live is being cancelled
+        self._truth_due_ms = 0
+        self._truth_valid_from_ms = 0  # replies to what was asked before are out of date
+        self._stop_cause = Cause.STOP
+        self._stop_reason = ""
+        self._stop_by_ms = 0
+        self._waiting: str | None = None
+        self._handlers: dict[type, Callable[[Any, int], None]] = {
+            Depth: self._on_depth,
+            FrameRefused: self._on_frame_refused,
+            OrderUpdate: self._on_order_update,
+            AccountUpdate: self._on_account_update,
+            AccountConfigUpdate: self._on_account_config,
+            MarginCall: self._on_margin_call,
+            StreamUp: self._on_stream_up,
+            StreamDown: self._on_stream_down,
+            Tick: lambda event, now_ms: None,
+            Stop: self._on_stop,
+            Reply: self._on_reply,
+        }
+
+    def step(self, event: Event, now_ms: int) -> list[Action]:
+        """Take in one event at monotonic time `now_ms`, and say what is to be done, in order."""
+        self._handlers[type(event)](event, now_ms)
+        self._review(now_ms)
+        out, self._out = self._out, []
+        return out
+
+    def deadline_ms(self, now_ms: int) -> int:
+        """When to step with a `Tick` at the latest, should no event come before."""
+        due = [self.health.deadline_ms(now_ms)]
+        if not self.desk.budget.is_silent(now_ms):
+            desk_due = self.desk.deadline_ms()
+            due += [desk_due] if desk_due is not None else []
+            due += [self._truth_due_ms] if self._truth_is_needed() else []
+        due += [self._stop_by_ms] if self.state is State.STOP else []
+        return max(min(due), now_ms)
+
+    @property
+    def position_lots(self) -> int:
+        """Signed lots, what is executed but not yet booked included."""
+        return self.account.position.amount_lots + self.desk.unbooked_lots
+
+    # --- events -----------------------------------------------------------------------------------------------------------------------
+
+    def _on_depth(self, depth: Depth, now_ms: int) -> None:
+        self.health.last_refused_frame = self.book.apply(depth) or ""
+
+    def _on_frame_refused(self, event: FrameRefused, now_ms: int) -> None:
+        self.health.last_refused_frame = event.reason
+
+    def _on_order_update(self, event: OrderUpdate, now_ms: int) -> None:
+        report = event.report
+        if self.desk.is_own(report.client_order_id):
+            self.desk.hear(report, now_ms, echoed=True)
+        if event.fill is not None:
+            self._book(event.fill, now_ms)
+        if event.forced:
+            self._emit(Notice(Level.ERROR, "liquidated", {"order": report.client_order_id, "does": "stops"}))
+            self._stop("the venue liquidated the position", Cause.HALT, now_ms)
+
+    def _on_account_update(self, event: AccountUpdate, now_ms: int) -> None:
+        self.account.hear_balances(event.balances, now_ms)
+        if event.position is not None:
+            self.account.hear_position(event.position, now_ms)
+
+    def _on_account_config(self, event: AccountConfigUpdate, now_ms: int) -> None:
+        changed = {name: value for name, value in vars(event).items() if value is not None}
+        self._emit(Notice(Level.ERROR, "account_changed", {**changed, "does": "stops"}))
+        self._stop("the account's mode was changed while running", Cause.HALT, now_ms)
+
+    def _on_margin_call(self, event: MarginCall, now_ms: int) -> None:
+        fields = {"maintenance_margin": event.maintenance_margin, "unrealized_profit": event.unrealized_profit}
+        self._emit(Notice(Level.ERROR, "margin_call", fields))
+
+    def _on_stream_up(self, event: StreamUp, now_ms: int) -> None:
+        if event.stream is Stream.MARKET:
+            self.book.forget()
+        else:
+            self._doubt(now_ms)
+        self.health.stream_up(event.stream)
+        self._emit(Notice(Level.INFO, "stream_up", {"stream": event.stream.value}))
+
+    def _on_stream_down(self, event: StreamDown, now_ms: int) -> None:
+        self.health.stream_down(event.stream, event.reason)
+        if event.stream is Stream.USER:
+            self.account.stream_lost()
+            self.desk.forgive_echoes()
+            self._doubt(now_ms)
+        self._emit(Notice(Level.WARNING, "stream_down", {"stream": event.stream.value, "why": event.reason}))
+
+    def _on_stop(self, event: Stop, now_ms: int) -> None:
+        self._stop(event.reason, Cause.STOP, now_ms)
+
+    def _on_reply(self, reply: Reply, now_ms: int) -> None:
+        outcome = reply.outcome
+        if isinstance(outcome, Refusal):
+            self._on_refusal(outcome, now_ms)
+        if isinstance(reply.request, (Place, Amend, Cancel, Query)):
+            self.desk.answer(reply, now_ms)
+            if isinstance(outcome, Refusal) and outcome.code == -2022:
+                self._doubt(now_ms)  # reduce-only refused: the position is not what we think
+        elif isinstance(reply.request, Reconcile):
+            self._on_truth(reply, now_ms)
+        elif isinstance(reply.request, ArmCountdown):
+            if isinstance(outcome, CountdownArmed):
+                self.health.countdown_armed(outcome.countdown_ms, reply.sent_ms)
+            else:
+                self.health.countdown_failed(now_ms)
+                self._emit(Notice(Level.WARNING, "countdown_failed", {"why": _why(outcome)}))
+        elif outcome is not None:
+            self._emit(Notice(Level.WARNING, "cancel_all_failed", {"why": _why(outcome)}))
+
+    def _on_refusal(self, refusal: Refusal, now_ms: int) -> None:
+        silence = _TOO_MANY_STATUS.get(refusal.status)
+        if silence is not None:
+            wait = refusal.retry_after_ms or silence
+            self.desk.budget.be_silent(now_ms + wait)
+            self._emit(Notice(Level.ERROR, "rate_limited", {"status": refusal.status, "silent_ms": wait, "does": "sends nothing"}))
+        if refusal.code in _CREDENTIAL_CODES:
+            self._emit(Notice(Level.ERROR, "credentials_refused", {"code": refusal.code, "message": refusal.message, "does": "stops"}))
+            self._stop("the venue refused the credentials", Cause.CREDENTIALS, now_ms)
+
+    # --- the account's truth ----------------------------------------------------------------------------------------------------------
+
+    def _doubt(self, now_ms: int) -> None:
+        """What we believe of the account may be wrong: it must be read anew, by a request sent from now on."""
+        self._synced = self._truth_read = False
+        self._truth_valid_from_ms = now_ms
+        self._truth_due_ms = now_ms
+
+    def _on_truth(self, reply: Reply, now_ms: int) -> None:
+        self._truth_asked = False
+        truth = reply.outcome
+        if not isinstance(truth, Reconciled):
+            self._truth_due_ms = now_ms + self.settings.timing.reconcile_retry_ms
+            self._emit(Notice(Level.WARNING, "reconcile_failed", {"why": _why(truth), "retry_in_ms": self.settings.timing.reconcile_retry_ms}))
+            return
+        if reply.sent_ms < self._truth_valid_from_ms:
+            self._truth_due_ms = now_ms
+            return
+        self._truth_read = True
+        self._take_open_orders(truth, reply.sent_ms, now_ms)
+        if self._started:
+            for fill in truth.fills:
+                self._book(fill, now_ms)
+            self.desk.settle()
+            difference = self.account.check(truth.position, truth.balances, reply.sent_ms, now_ms)
+            if difference:
+                amounts = {"difference": self.rules.size.text(difference), "position": self.rules.size.text(self.account.position.amount_lots)}
+                self._emit(Notice(Level.WARNING, "position_adopted", {**amounts, "does": "goes on from the venue's"}))
+        else:
+            self.account.start_from(truth.position, truth.balances, truth.fills)
+            self._started = True
+        self._finish_sync(now_ms)
+
+    def _take_open_orders(self, truth: Reconciled, asked_ms: int, now_ms: int) -> None:
+        own = [report for report in truth.open_orders if self.desk.is_own(report.client_order_id)]
+        foreign = len(truth.open_orders) - len(own)
+        if foreign != self.foreign_orders and foreign:
+            does = "cancels them" if self.settings.orders.cancel_scope_symbol else "leaves them alone"
+            self._emit(Notice(Level.WARNING, "foreign_orders", {"count": foreign, "does": does}))
+        self.foreign_orders = foreign
+        self.desk.miss(own, asked_ms, now_ms)
+        for report in own:
+            self.desk.hear(report, now_ms)
+
+    def _finish_sync(self, now_ms: int) -> None:
+        """Synced once the truth was read with no own order left live (and, if the symbol is ours alone, no foreign one either)."""
+        if self.foreign_orders and self.settings.orders.cancel_scope_symbol:
+            self._emit(CancelAll())
+            self._truth_due_ms = now_ms + self.settings.timing.query_interval_ms
+        elif not self.desk.has_live:
+            self._synced = True
+            if self.state is State.STOP:
+                self._finish(0, now_ms)
+
+    def _book(self, fill: Fill, now_ms: int) -> None:
+        """Book a trade of the account, ours or not, exactly once."""
+        if not self.account.book(fill, now_ms):
+            return
+        order = self.desk.find(fill.client_order_id, fill.order_id)
+        if order is not None:
+            self.desk.book(order, fill)
+        price, size = self.rules.price, self.rules.size
+        fields = {
+            "side": fill.side.value,
+            "price": price.text(fill.price_ticks),
+            "size": size.text(fill.size_lots),
+            "position": size.text(self.account.position.amount_lots),
+            "profit": fill.realized_profit,
+            "fee": fill.commission,
+            "fee_asset": fill.commission_asset,
+            "maker": fill.maker,
+            "trade": fill.trade_id,
+            "order": order.client_order_id if order is not None else fill.client_order_id or fill.order_id,
+        }
+        self._emit(Notice(Level.FILL, "fill" if order is not None else "foreign_fill", fields))
+
+    # --- review: after every event ----------------------------------------------------------------------------------------------------
+
+    def _review(self, now_ms: int) -> None:
+        """Draw the consequences: health, state, the account's truth, quotes, the end."""
+        if self.state is State.STOPPED:
+            return
+        self._check_stream_and_position(now_ms)
+        if self.state is not State.STOP:
+            self.reasons = self.health.reasons(now_ms)
+            self._signal(Signal.TROUBLE if self.reasons else Signal.SYNCED if self._synced else Signal.READY)
+        if not self.desk.budget.is_silent(now_ms):
+            self._keep_countdown(now_ms)
+            self._seek_truth(now_ms)
+            self.desk.chase(now_ms)
+            self.desk.work(self._want().quotes if self.state is State.QUOTE else (), now_ms)
+        self.desk.sweep()
+        if self.state is State.STOP and now_ms >= self._stop_by_ms:
+            self._finish(None, now_ms)
+
+    def _check_stream_and_position(self, now_ms: int) -> None:
+        silent = self.desk.overdue_echo(now_ms)
+        if silent is not None:
+            reason = f"order {silent.client_order_id} was not echoed in {self.settings.timing.echo_ms} ms"
+            self._on_stream_down(StreamDown(Stream.USER, reason), now_ms)
+            self._emit(RestartStream(Stream.USER, reason))
+        if not self._synced:
+            return
+        differs = self.account.differs_since_ms
+        if differs is not None and now_ms - differs >= self.settings.timing.mismatch_ms:
+            self._emit(Notice(Level.WARNING, "position_differs", {"does": "reads the account anew"}))
+            self._doubt(now_ms)
+        late = self.desk.overdue_fill(now_ms)
+        if late is not None:
+            self._emit(Notice(Level.WARNING, "fill_missing", {"order": late.client_order_id, "does": "reads the account anew"}))
+            self._doubt(now_ms)
+
+    def _signal(self, signal: Signal) -> None:
+        before, self.state = self.state, next_state(self.state, signal)
+        if self.state is before:
+            return
+        fields: dict[str, object] = {"from": before.value}
+        if self.state is State.PAUSE:
+            fields["reasons"] = "; ".join(self.reasons)
+            fields["does"] = "pulls the quotes"
+        elif self.state is State.QUOTE:
+            self.wanted = self._waiting = None
+            fields |= {"position": self.rules.size.text(self.position_lots), "balance": self._balance()}
+        self._emit(Notice(Level.WARNING if self.state is State.PAUSE else Level.INFO, self.state.value, fields))
+
+    def _keep_countdown(self, now_ms: int) -> None:
+        """Renew the venue's countdown for as long as an order may be live, and before the first (FAULTS P2)."""
+        countdown_ms = self.settings.risk.countdown_ms
+        if countdown_ms and now_ms >= self.health.countdown_due_ms:
+            self.health.countdown_sent(now_ms)
+            self._emit(ArmCountdown(countdown_ms))
+
+    def _seek_truth(self, now_ms: int) -> None:
+        """Ask for the account's truth where it is needed: to get in step, and to verify at the end that no order is open."""
+        if self._truth_is_needed() and now_ms >= self._truth_due_ms:
+            self._truth_asked = True
+            self._emit(Reconcile(self.account.last_trade_id))
+
+    def _truth_is_needed(self) -> bool:
+        if self._truth_asked or self.state not in (State.SYNC, State.STOP) or self._synced:
+            return False
+        return not self.desk.has_live or (self.state is State.SYNC and not self._truth_read)
+
+    def _want(self) -> Wanted:
+        """The wanted quotes; says so when the mode changes, and once for each reason to wait."""
+        opening = self.settings.strategy.opening_side
+        view = MarketView(
+            mid=self.book.mid,
+            best_bid=self.book.best_bid,
+            best_ask=self.book.best_ask,
+            position_lots=self.position_lots,
+            entry_price=self.account.position.entry_price,
+            opening_lots=self.desk.resting_lots((opening, 0)),
+            elsewhere_lots=self.desk.elsewhere_lots(opening),
+            balance=self.account.balance(self.settings.strategy.margin_assets),
+        )
+        wanted = self._quotes(view)
+        if self.wanted is None or wanted.mode is not self.wanted.mode:
+            position = self.rules.size.text(view.position_lots)
+            self._emit(Notice(Level.INFO, "mode", {"mode": wanted.mode.value, "position": position, "entry": view.entry_price.normalize()}))
+        if wanted.waiting is not None and self._waiting is None:
+            self._emit(Notice(Level.WARNING, "waiting", {"why": wanted.waiting}))
+        self.wanted, self._waiting = wanted, wanted.waiting
+        return wanted
+
+    # --- the end ----------------------------------------------------------------------------------------------------------------------
+
+    def _stop(self, reason: str, cause: Cause, now_ms: int) -> None:
+        """Begin the end: from now on nothing is placed, and everything is cancelled until the venue says that nothing is open."""
+        if self.state in (State.STOP, State.STOPPED):
+            return
+        self.state = next_state(self.state, Signal.STOP)
+        self._stop_reason, self._stop_cause = reason, cause
+        self._stop_by_ms = now_ms + self.settings.timing.stop_deadline_ms
+        self._doubt(now_ms)
+        self._emit(Notice(Level.INFO, "stopping", {"why": reason}))
+
+    def _finish(self, open_orders: int | None, now_ms: int) -> None:
+        """The end. The countdown is disarmed only where the venue has said that nothing is open; on any doubt it stays."""
+        self.state = next_state(self.state, Signal.FINISHED)
+        if open_orders == 0 and self.settings.risk.countdown_ms:
+            self._emit(ArmCountdown(0))
+        self._emit(Finished(open_orders, self._stop_reason, self._stop_cause))
+
+    def _balance(self) -> str:
+        return f"{self.account.balance(self.settings.strategy.margin_assets):f}"
+
+    def _emit(self, action: Action) -> None:
+        self._out.append(action)
+
+
+def _why(outcome: object) -> str:
+    """One short text for any failed outcome."""
+    if isinstance(outcome, Refusal):
+        return f"{outcome.status} {outcome.code} {outcome.message}"
+    return str(getattr(outcome, "reason", outcome))

@@ -1,0 +1,73 @@
+"""Why not to quote: the streams, the age of the book, the venue's countdown and its wish for silence, as a set of reasons."""
+
+from __future__ import annotations
+
+from mmd.core.book import Book
+from mmd.core.budget import OrderBudget
+from mmd.core.messages import Stream
+from mmd.core.settings import EngineSettings
+
+
+class Health:
+    """What is known to work. `reasons(now_ms)` is empty exactly when quoting is allowed."""
+
+    def __init__(self, settings: EngineSettings, book: Book, budget: OrderBudget) -> None:
+        self._settings = settings
+        self._book = book
+        self._budget = budget
+        self._down: dict[Stream, str] = {Stream.MARKET: "not connected yet", Stream.USER: "not connected yet"}
+        self._armed_until_ms: int | None = None
+        self.countdown_due_ms = 0
+        self.last_refused_frame = ""
+
+    def stream_up(self, stream: Stream) -> None:
+        self._down.pop(stream, None)
+
+    def stream_down(self, stream: Stream, reason: str) -> None:
+        self._down[stream] = reason
+
+    def is_up(self, stream: Stream) -> bool:
+        return stream not in self._down
+
+    def countdown_sent(self, now_ms: int) -> None:
+        """A renewal is on its way; the next one is due after a third of the countdown (FAULTS P2)."""
+        self.countdown_due_ms = now_ms + self._settings.risk.countdown_ms // 3
+
+    def countdown_armed(self, countdown_ms: int, sent_ms: int) -> None:
+        """The venue cancels everything `countdown_ms` after it got the request, so not before `countdown_ms` after it was sent."""
+        self._armed_until_ms = sent_ms + countdown_ms
+
+    def countdown_failed(self, now_ms: int) -> None:
+        self.countdown_due_ms = now_ms + self._settings.timing.reconcile_retry_ms
+
+    def reasons(self, now_ms: int) -> tuple[str, ...]:
+        """Every reason to pause, in plain words; none: quote."""
+        found = [f"{stream.value} stream: {why}" for stream, why in self._down.items()]
+        if Stream.MARKET not in self._down:
+            age = self.book_age_ms(now_ms)
+            if age is None:
+                found.append("no book yet")
+            elif age > self._settings.timing.stale_book_ms:
+                found.append("stale book" if not self.last_refused_frame else f"stale book: last frame refused, {self.last_refused_frame}")
+        if self._settings.risk.countdown_ms and (self._armed_until_ms is None or now_ms >= self._armed_until_ms):
+            found.append("countdown not armed")
+        if self._budget.is_silent(now_ms):
+            found.append("the venue asked for silence")
+        return tuple(found)
+
+    def book_age_ms(self, now_ms: int) -> int | None:
+        """Milliseconds since the last good frame; None where there was none."""
+        return None if self._book.received_ms is None else now_ms - self._book.received_ms
+
+    def deadline_ms(self, now_ms: int) -> int:
+        """When a reason may appear or go by time alone, or the countdown is due."""
+        due = [now_ms + self._settings.orders.refresh_interval_ms]
+        if self._budget.is_silent(now_ms):
+            return min(due[0], self._budget.silent_until_ms)
+        if self._book.received_ms is not None and Stream.MARKET not in self._down:
+            stale_at = self._book.received_ms + self._settings.timing.stale_book_ms + 1
+            if stale_at > now_ms:
+                due.append(stale_at)
+        if self._settings.risk.countdown_ms:
+            due.append(self.countdown_due_ms)
+        return min(due)

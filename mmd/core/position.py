@@ -1,0 +1,144 @@
+"""The account as far as the symbol goes: position, balances, and every fill booked exactly once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from mmd.core.messages import Fill, PositionReport
+from mmd.core.rules import SymbolRules
+
+_REMEMBERED_TRADES = 20_000
+_RECENT_FILLS = 256
+_ZERO = Decimal(0)
+
+
+class Position:
+    """Signed lots and their average entry price (quote units), moved by fills; one-way mode."""
+
+    __slots__ = ("amount_lots", "entry_price")
+
+    def __init__(self, amount_lots: int = 0, entry_price: Decimal = _ZERO) -> None:
+        self.amount_lots = amount_lots
+        self.entry_price = entry_price
+
+    def fill(self, signed_lots: int, price: Decimal) -> None:
+        """Book a trade: adding averages the entry price, reducing keeps it, crossing zero starts anew at `price`."""
+        before, after = self.amount_lots, self.amount_lots + signed_lots
+        if after == 0:
+            self.entry_price = _ZERO
+        elif before == 0 or (before > 0) != (after > 0):
+            self.entry_price = price
+        elif abs(after) > abs(before):
+            self.entry_price = (self.entry_price * abs(before) + price * abs(signed_lots)) / abs(after)
+        self.amount_lots = after
+
+
+class Account:
+    """Position, balances and totals of this run.
+
+    Two figures of the position are kept: `position`, moved by each fill, and `reported`, the venue's own absolute figure from
+    ACCOUNT_UPDATE. At rest they agree; `differs_since_ms` says since when they do not (FAULTS A1).
+    """
+
+    def __init__(self, rules: SymbolRules) -> None:
+        self._rules = rules
+        self.position = Position()
+        self.reported: PositionReport | None = None
+        self.differs_since_ms: int | None = None
+        self.balances: dict[str, Decimal] = {}
+        self.last_trade_id: int | None = None
+        self.fills = 0
+        self.filled_notional = _ZERO
+        self.realized_profit = _ZERO
+        self.commission: defaultdict[str, Decimal] = defaultdict(Decimal)
+        self._booked: OrderedDict[int, None] = OrderedDict()
+        self._recent: deque[tuple[int, Fill]] = deque(maxlen=_RECENT_FILLS)
+        self._adopted_time_ms = 0
+        self._balance_heard_ms: dict[str, int] = {}
+
+    def balance(self, assets: Iterable[str]) -> Decimal:
+        """The wallet total of the given assets, at par."""
+        return sum((self.balances.get(asset, _ZERO) for asset in assets), _ZERO)
+
+    def book(self, fill: Fill, now_ms: int) -> bool:
+        """Book a fill, once for its trade id (FAULTS U5); False where it was booked before.
+
+        A fill that the adopted position already held moves the totals, but not the position.
+        """
+        if fill.trade_id in self._booked:
+            return False
+        self._remember(fill.trade_id)
+        self.fills += 1
+        self.filled_notional += self._rules.notional(fill.price_ticks, fill.size_lots)
+        self.realized_profit += fill.realized_profit
+        self.commission[fill.commission_asset] += fill.commission
+        if fill.trade_time_ms > self._adopted_time_ms:
+            self._recent.append((now_ms, fill))
+            self.position.fill(fill.side.sign * fill.size_lots, self._rules.price.decimal(fill.price_ticks))
+            self._compare(now_ms)
+        return True
+
+    def hear_balances(self, balances: Mapping[str, Decimal], now_ms: int) -> None:
+        """Wallet balances from ACCOUNT_UPDATE; an asset that is not named is unchanged."""
+        for asset, balance in balances.items():
+            self.balances[asset] = balance
+            self._balance_heard_ms[asset] = now_ms
+
+    def hear_position(self, report: PositionReport, now_ms: int) -> None:
+        """The venue's absolute position from ACCOUNT_UPDATE; an older one than the last is passed over (FAULTS U4)."""
+        if self.reported is None or report.update_time_ms >= self.reported.update_time_ms:
+            self.reported = report
+            self._compare(now_ms)
+
+    def stream_lost(self) -> None:
+        """What the user stream last said is no longer known to be current."""
+        self.reported = None
+        self.differs_since_ms = None
+
+    def start_from(self, position: PositionReport, balances: Mapping[str, Decimal], fills: Iterable[Fill]) -> None:
+        """The first truth of this run: adopt it; `fills` are from before it and only mark where trades go on."""
+        for fill in fills:
+            self._remember(fill.trade_id)
+        self.balances.update(balances)
+        self._adopt(position.amount_lots, position.entry_price, position.update_time_ms)
+
+    def check(self, position: PositionReport, balances: Mapping[str, Decimal], asked_ms: int, now_ms: int) -> int:
+        """Compare with a later reading that was asked for at `asked_ms`, adopt the venue's, and return the difference in lots.
+
+        A reading older than the stream is not applied (FAULTS R6); fills that came while it was on its way are counted on top.
+        """
+        for asset, balance in balances.items():
+            if self._balance_heard_ms.get(asset, -1) < asked_ms:
+                self.balances[asset] = balance
+        if self.reported is not None and self.reported.update_time_ms > position.update_time_ms:
+            position = self.reported
+        since = [
+            fill.side.sign * fill.size_lots
+            for booked_ms, fill in self._recent
+            if booked_ms >= asked_ms and fill.trade_time_ms > position.update_time_ms
+        ]
+        expected = position.amount_lots + sum(since)
+        difference = expected - self.position.amount_lots
+        if difference:
+            self._adopt(expected, position.entry_price, position.update_time_ms)
+        self.differs_since_ms = None
+        return difference
+
+    def _adopt(self, amount_lots: int, entry_price: Decimal, time_ms: int) -> None:
+        self.position = Position(amount_lots, entry_price)
+        self._adopted_time_ms = max(self._adopted_time_ms, time_ms)
+        self.differs_since_ms = None
+
+    def _compare(self, now_ms: int) -> None:
+        if self.reported is None or self.reported.amount_lots == self.position.amount_lots:
+            self.differs_since_ms = None
+        elif self.differs_since_ms is None:
+            self.differs_since_ms = now_ms
+
+    def _remember(self, trade_id: int) -> None:
+        self._booked[trade_id] = None
+        self.last_trade_id = max(trade_id, self.last_trade_id or 0)
+        if len(self._booked) > _REMEMBERED_TRADES:
+            self._booked.popitem(last=False)
