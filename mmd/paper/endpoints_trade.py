@@ -152,7 +152,7 @@ def _enum(kind: Any, word: str | None) -> Any:
 def _placed(order: Order, response_type: str, symbol: Symbol) -> Json:
     """An ACK shows the order as it was accepted, whatever became of it since; a RESULT shows what became of it."""
     if response_type == "ACK":
-        order = replace(order, status=OrderStatus.NEW, executed_lots=0, executed_ticks_lots=0)
+        order = replace(order, status=OrderStatus.NEW, executed_lots=0, executed_tick_lots=0)
     return render_order(order, symbol)
 
 

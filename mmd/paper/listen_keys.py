@@ -28,11 +28,14 @@ class ListenKeys:
         self._life_ms = life_ms
         self._leases: dict[str, _Lease] = {}
         self._closed: list[str] = []
+        self._overdue: list[str] = []  # ended, replaced, and not yet reported by `expire`
 
     def open(self, api_key: str, now_ms: int) -> str:
         """The account's listen key, new where it has none active; good for a whole life from `now_ms`."""
         lease = self._active(api_key, now_ms)
         if lease is None:
+            if api_key in self._leases:
+                self._overdue.append(self._leases[api_key].listen_key)
             listen_key = "".join(self._rng.choices(_ALPHABET, k=_LENGTH))
             lease = self._leases[api_key] = _Lease(listen_key, now_ms)
         lease.until_ms = now_ms + self._life_ms
@@ -71,7 +74,9 @@ class ListenKeys:
     def expire(self, now_ms: int) -> list[str]:
         """Takes out the keys whose life is over at `now_ms`, and gives them."""
         over = [api_key for api_key, lease in self._leases.items() if now_ms >= lease.until_ms]
-        return [self._leases.pop(api_key).listen_key for api_key in over]
+        expired = self._overdue + [self._leases.pop(api_key).listen_key for api_key in over]
+        self._overdue = []
+        return expired
 
     def next_expiry_ms(self) -> int | None:
         """When the next key ends, None where there is none."""

@@ -79,14 +79,14 @@ def text(name: str, sent: str) -> str:
 
 def whole(name: str, sent: str) -> int:
     """INT and LONG.  Raises Refused -1100 for anything but digits."""
-    if not _WHOLE.match(sent):
+    if not _WHOLE.fullmatch(sent):
         raise _illegal(name, _WHOLE.pattern)
     return int(sent)
 
 
 def number(name: str, sent: str) -> Decimal:
     """DECIMAL, exactly as sent.  A sign is legal here, so that the filters can answer with their own codes (-4001, -4003)."""
-    if not _NUMBER.match(sent):
+    if not _NUMBER.fullmatch(sent):
         raise _illegal(name, _NUMBER.pattern)
     return Decimal(sent)
 
