@@ -295,7 +295,8 @@ def mini_ticker(day: Json, now_ms: int) -> Json:
 
 def _texts(market: MarketData, side: Side, prices: list[int]) -> list[list[str]]:
     price_text, lot_text = market.symbol.price_text, market.symbol.lot_text
-    return [[price_text(price), lot_text(market.displayed(side, price))] for price in prices]
+    sizes, overlay = market.outside.ladder(side).sizes, market.overlay(side)
+    return [[price_text(price), lot_text(sizes.get(price, 0) + overlay.get(price, 0))] for price in prices]
 
 
 def _depth_update(market: MarketData, now_ms: int, previous_id: int, bids: list[list[str]], asks: list[list[str]]) -> Json:
