@@ -1,16 +1,30 @@
 """What one paper exchange is made of: its options, and the exchange built from them."""
+
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
+from mmd.core.errors import ConfigError
+from mmd.paper.account import AccountSpec
 from mmd.paper.exchange import PaperExchange
+from mmd.paper.market_source import MarketSource
+from mmd.paper.replay import ReplaySource
+from mmd.paper.symbols import Symbol
+from mmd.paper.synthetic import SyntheticParameters, SyntheticSource
+
+MARKETS = ("synthetic", "replay")
+BPS = 10_000
 
 
 @dataclass(frozen=True)
 class PaperOptions:
-    """Everything that `mmd paper` and the daemon's `paper` section can set."""
+    """Everything that `mmd paper` and the daemon's `paper` section can set.
+
+    `speed` is a factor on recorded time, `volatility` the standard deviation of the synthetic price after one second as a fraction of it
+    (None: the market's own); balances are the account's first deposits.
+    """
 
     symbol: str = "ETHUSDT"
     market: str = "synthetic"
@@ -30,4 +44,21 @@ def build_exchange(options: PaperOptions, start_ms: int) -> PaperExchange:
 
     Raises ConfigError for an option or a recording that cannot be used.
     """
-    raise NotImplementedError
+    symbol = Symbol.named(options.symbol)
+    account = AccountSpec(options.api_key, options.api_secret, {"USDT": options.balance, "USDF": options.balance_usdf})
+    return PaperExchange(symbol, _source(options, symbol), start_ms=start_ms, accounts=(account,))
+
+
+def _source(options: PaperOptions, symbol: Symbol) -> MarketSource:
+    if options.market == "replay":
+        if options.data is None:
+            raise ConfigError("market replay needs data: the path of a recording")
+        return ReplaySource(options.data, symbol, speed=options.speed, loop=options.loop)
+    if options.market != "synthetic":
+        raise ConfigError(f"market {options.market!r} is not one of {', '.join(MARKETS)}")
+    if options.data is not None:
+        raise ConfigError("data is for market replay; market synthetic is made from a seed")
+    parameters = SyntheticParameters()
+    if options.volatility is not None:
+        parameters = replace(parameters, volatility_bps=options.volatility * BPS)
+    return SyntheticSource(symbol, options.seed, parameters)
