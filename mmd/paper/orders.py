@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -31,7 +31,7 @@ class OrderStatus(str, Enum):
 
 @dataclass(slots=True, eq=False)
 class Order:
-    """One order. Sizes in lots, prices in ticks (0 where the order has none); `executed_ticks_lots` is the sum of price times size of its trades."""
+    """One order. Sizes in lots, prices in ticks (0 where it has none); `executed_tick_lots` sums price times size of its trades."""
 
     order_id: int
     client_order_id: str
@@ -55,11 +55,11 @@ class Order:
     original_type: OrderType = OrderType.LIMIT
     status: OrderStatus = OrderStatus.NEW
     executed_lots: int = 0
-    executed_ticks_lots: int = 0
+    executed_tick_lots: int = 0
     updated_ms: int = 0
     amendments: int = 0
     liquidates: bool = False
-    trade_ids: list[int] = field(default_factory=list)
+    extreme_price: Decimal | None = None  # of a trailing stop: the lowest (BUY) or highest (SELL) price since it was placed
 
     @property
     def remaining_lots(self) -> int:

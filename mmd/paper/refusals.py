@@ -69,9 +69,14 @@ MESSAGES: dict[int, str] = {
     -4164: "Order's notional must be no smaller than %s (unless you choose reduce only)",
     # The following are not in Aster's lists. They stand in Binance's "USD-M Futures, Error Codes", which the exchange is a clone of.
     -4116: "ClientOrderId is duplicated.",
-    -4171: "Adjustment of the asset mode is not allowed while there are open orders or positions.",
+    -4167: "Unable to adjust to Multi-Assets mode with symbols of USDⓈ-M Futures under isolated-margin mode.",
+    -4168: "Unable to adjust to isolated-margin mode under the Multi-Assets mode.",
+    -4170: "Unable to adjust Multi-Assets Mode with open orders in USDⓈ-M Futures.",
+    -4171: "Adjusted asset mode is currently set and does not need to be adjusted repeatedly.",
     -5022: "Due to the order could not be executed as maker, the Post Only order will be rejected.",
+    -5025: "Only limit order is supported.",
     -5026: "Exceed maximum modify order limit.",
+    -5027: "No need to modify the order.",
 }
 
 
