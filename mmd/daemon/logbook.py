@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timezone
+from enum import Enum
 from pathlib import Path
 from urllib.parse import quote
 
@@ -69,6 +70,9 @@ def close_log() -> None:
     for handler in [each for each in root.handlers if isinstance(each, (_Console, _ReopenedFile))]:
         root.removeHandler(handler)
         handler.close()
+    if not root.handlers:
+        # Without any handler, logging would print warnings to standard error by itself, past the formatter that strikes secrets out.
+        root.addHandler(logging.NullHandler())
 
 
 def conceal(secrets: Iterable[str]) -> None:
@@ -105,7 +109,7 @@ def format_fields(fields: Mapping[str, object]) -> str:
 def _format_value(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    text = "none" if value is None else str(value)
+    text = "none" if value is None else str(value.value if isinstance(value, Enum) else value)
     if _SAFE_VALUE.fullmatch(text) and '"' not in text:
         return text
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,250 @@
+"""The log: the form of its lines, what it keeps, what it strikes out, and that it stops nothing."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mmd.core.errors import ConfigError
+from mmd.core.messages import Level, Notice
+from mmd.core.units import Side
+from mmd.daemon.config import LogConfig
+from mmd.daemon.logbook import KEPT_EVENTS, close_log, conceal, log_notice, open_log, redact
+
+
+@pytest.fixture(autouse=True)
+def quiet_afterwards() -> Iterator[None]:
+    """Leaves logging as it was."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    close_log()
+    root.setLevel(level)
+
+
+def file_log(path: Path, level: str = "info", release_mode: bool = False, utc: bool = True) -> LogConfig:
+    return LogConfig(level=level, console=False, file=str(path), release_mode=release_mode, utc=utc)
+
+
+def words(path: Path) -> list[str]:
+    """Level and event of every line."""
+    return [" ".join(line.split()[1:3]) for line in path.read_text().splitlines()]
+
+
+def test_a_line_is_time_level_event_and_values(tmp_path: Path) -> None:
+    """The form is stable: UTC milliseconds, the level, the event, `key=value` in the given order."""
+    open_log(file_log(tmp_path / "a.log"), "eth")
+    log_notice(Notice(Level.FILL, "fill", {"side": Side.BUY, "price": "2681.62", "maker": True, "order": None, "lots": 3}))
+    line = (tmp_path / "a.log").read_text()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z FILL    fill side=BUY price=2681\.62 maker=true order=none lots=3\n", line)
+
+
+@pytest.mark.parametrize(("value", "text"), [
+    ("plain", "plain"), ("two words", '"two words"'), ("", '""'), ('say "hi"', '"say \\"hi\\""'), ("a\nb", '"a\\nb"'), ("a\r\x1b[2J", '"a\\r\\u001b[2J"'),
+    ("\x7f", '"\\u007f"'), ("a=b", "a=b"), ("höhe", "höhe"), ("a\u2028b c", '"a\u2028b c"'),
+])
+def test_a_value_stays_on_its_line(tmp_path: Path, value: str, text: str) -> None:
+    """Values with blanks, quotes or control characters are quoted, so that no value can break or forge a line."""
+    open_log(file_log(tmp_path / "a.log"), "eth")
+    log_notice(Notice(Level.INFO, "event", {"value": value}))
+    assert (tmp_path / "a.log").read_text(encoding="utf-8").endswith(f"event value={text}\n")
+
+
+def test_the_level_hides_what_is_below_it_but_never_a_fill(tmp_path: Path) -> None:
+    """At each level exactly the records at or above it are written, and fills always."""
+    for level, kept in (("debug", "DEBUG INFO FILL WARNING ERROR"), ("info", "INFO FILL WARNING ERROR"), ("warning", "FILL WARNING ERROR"),
+                        ("error", "FILL ERROR")):
+        path = tmp_path / f"{level}.log"
+        open_log(file_log(path, level), "eth")
+        for each in Level:
+            log_notice(Notice(each, "event", {}))
+        assert [word.split()[0] for word in words(path)] == kept.split(), level
+
+
+def test_a_release_log_keeps_errors_fills_and_the_life_of_the_process(tmp_path: Path) -> None:
+    """Of everything written, `release_mode` keeps errors, fills, and the events of start and stop."""
+    path = tmp_path / "a.log"
+    open_log(file_log(path, "debug", release_mode=True), "eth")
+    for level in Level:
+        log_notice(Notice(level, "event", {}))
+    for event in sorted(KEPT_EVENTS):
+        log_notice(Notice(Level.INFO, event, {}))
+    logging.getLogger("urllib3").warning("retrying")
+    assert words(path) == ["FILL event", "ERROR event", *(f"INFO {event}" for event in sorted(KEPT_EVENTS))]
+
+
+def test_secrets_are_struck_out_of_every_line(tmp_path: Path) -> None:
+    """Known secrets, also url-quoted, and whatever stands in a secret's place, reach no byte of the file, by whatever road."""
+    path = tmp_path / "a.log"
+    open_log(file_log(path, "debug"), "eth")
+    secret, listen_key = "s3cr3t/with+odd=signs", "pqia91ma19a5s61cv6a81va65sdf19v8a65a1a5s61cv"
+    conceal([secret, listen_key])
+    log_notice(Notice(Level.INFO, "event", {"why": f"a {secret} b", secret: 1}))
+    log_notice(Notice(Level.INFO, secret, {"url": "/ws/" + listen_key, "body": "x=1&k=s3cr3t%2Fwith%2Bodd%3Dsigns"}))
+    logging.getLogger("urllib3.connectionpool").warning("POST /order?x=1&signature=%s&y=2", "c8db56825ae71d6d79447849e617115f")
+    logging.getLogger("requests").error("headers {'X-MBX-APIKEY': 'dbefbc809e3e83c283a984c3a1459732'}")
+    try:
+        raise RuntimeError(f"failed with {secret}")
+    except RuntimeError:
+        logging.getLogger("mmd").exception("broken")
+    text = path.read_text()
+    assert len(text.splitlines()) == 5
+    assert "***" in text
+    for hidden in (secret, listen_key, "s3cr3t", "c8db56825ae7", "dbefbc80"):
+        assert hidden not in text
+
+
+def test_a_secret_inside_another_leaves_no_rest() -> None:
+    """The longer of two secrets is struck out first."""
+    conceal(["abcdefgh"])
+    conceal(["abcdefgh-ijkl"])
+    assert redact("x abcdefgh-ijkl abcdefgh y") == "x *** *** y"
+
+
+def test_the_paper_key_does_not_garble_the_log() -> None:
+    """A word as short as the paper exchange's key is no secret."""
+    conceal(["paper"])
+    assert redact("venue=paper") == "venue=paper"
+
+
+def test_libraries_are_heard_from_warning_up_only(tmp_path: Path) -> None:
+    """Debug and info records of the HTTP and WebSocket libraries hold signed addresses and are dropped, even at level debug."""
+    path = tmp_path / "a.log"
+    open_log(file_log(path, "debug"), "eth")
+    for name in ("urllib3.connectionpool", "requests", "websocket", "websockets.server"):
+        logging.getLogger(name).debug("noise")
+        logging.getLogger(name).info("noise")
+        logging.getLogger(name).warning("heard")
+    lines = path.read_text().splitlines()
+    assert len(lines) == 4
+    assert all(line.endswith("message=heard") for line in lines)
+
+
+def test_a_traceback_is_one_line(tmp_path: Path) -> None:
+    """An exception's traceback becomes one quoted value."""
+    path = tmp_path / "a.log"
+    open_log(file_log(path), "eth")
+    try:
+        raise ValueError("two\nlines")
+    except ValueError:
+        logging.getLogger("mmd").exception("broken")
+    (line,) = path.read_text().splitlines()
+    assert "ERROR" in line
+    assert "ValueError" in line
+
+
+def test_rotation_goes_on_in_a_new_file(tmp_path: Path) -> None:
+    """After a rename or a removal the next line is in a new file of the old name, and nothing goes to the old one."""
+    path, old = tmp_path / "a.log", tmp_path / "a.log.1"
+    open_log(file_log(path), "eth")
+    log_notice(Notice(Level.INFO, "one"))
+    path.rename(old)
+    log_notice(Notice(Level.INFO, "two"))
+    assert (words(old), words(path)) == (["INFO one"], ["INFO two"])
+    path.unlink()
+    log_notice(Notice(Level.INFO, "three"))
+    assert words(path) == ["INFO three"]
+
+
+def test_rotation_without_a_place_to_go_keeps_the_old_file(tmp_path: Path) -> None:
+    """Where the new file cannot be made, lines still go to the old one, and the new one is taken once it can be."""
+    directory, moved = tmp_path / "log", tmp_path / "moved"
+    directory.mkdir()
+    path = directory / "a.log"
+    open_log(file_log(path), "eth")
+    log_notice(Notice(Level.INFO, "one"))
+    directory.rename(moved)
+    log_notice(Notice(Level.INFO, "two"))
+    assert words(moved / "a.log") == ["INFO one", "INFO two"]
+    directory.mkdir()
+    log_notice(Notice(Level.INFO, "three"))
+    assert words(path) == ["INFO three"]
+
+
+def test_a_full_disk_stops_nothing_and_is_told_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines that cannot be written are counted; after the first that can, a line says how many are missing."""
+    path = tmp_path / "a.log"
+    open_log(file_log(path), "eth")
+
+    def full(descriptor: int, data: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        log_notice(Notice(Level.INFO, "one"))
+        log_notice(Notice(Level.INFO, "two"))
+    log_notice(Notice(Level.INFO, "three"))
+    log_notice(Notice(Level.INFO, "four"))
+    assert words(path) == ["INFO three", "WARNING log_gap", "INFO four"]
+    assert "lost_lines=2" in path.read_text()
+
+
+def test_a_torn_line_is_ended_before_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line that the disk took in part does not swallow the next one."""
+    path = tmp_path / "a.log"
+    open_log(file_log(path), "eth")
+    write = os.write
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:30]))
+        log_notice(Notice(Level.INFO, "one", {"long": "x" * 50}))
+    log_notice(Notice(Level.INFO, "two"))
+    assert [line[-5:] for line in path.read_text().splitlines()[1:2]] == ["  two"]
+    assert words(path)[-1] == "WARNING log_gap"
+
+
+def test_a_lost_console_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A closed standard error raises nothing."""
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    open_log(LogConfig(file="none"), "eth")
+    log_notice(Notice(Level.INFO, "one"))
+    assert " INFO    one\n" in stream.getvalue()
+    stream.close()
+    log_notice(Notice(Level.INFO, "two"))
+
+
+def test_auto_uses_the_installed_directory_where_it_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`file: auto` writes `<name>.log` into the directory that an installation makes, and to the console alone where there is none."""
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    open_log(LogConfig(), "eth", installed_directory=tmp_path)
+    log_notice(Notice(Level.INFO, "one"))
+    assert words(tmp_path / "eth.log") == ["INFO one"]
+    open_log(LogConfig(), "eth", installed_directory=tmp_path / "absent")
+    log_notice(Notice(Level.INFO, "two"))
+    assert not (tmp_path / "absent").exists()
+    assert sys.stderr.getvalue().count("\n") == 2  # type: ignore[attr-defined]
+
+
+def test_a_log_that_was_asked_for_must_be_writable(tmp_path: Path) -> None:
+    """A missing directory, or a directory in place of the file, is a configuration error that names it."""
+    with pytest.raises(ConfigError, match=r"logging\.file: .*absent/a\.log cannot be written: No such file"):
+        open_log(file_log(tmp_path / "absent" / "a.log"), "eth")
+    with pytest.raises(ConfigError, match="cannot be written"):
+        open_log(file_log(tmp_path), "eth")
+
+
+def test_opening_again_replaces_the_log(tmp_path: Path) -> None:
+    """A second opening leaves no handler of the first behind."""
+    open_log(file_log(tmp_path / "a.log"), "eth")
+    open_log(file_log(tmp_path / "b.log"), "eth")
+    log_notice(Notice(Level.INFO, "one"))
+    assert words(tmp_path / "a.log") == []
+    assert words(tmp_path / "b.log") == ["INFO one"]
+    close_log()
+    log_notice(Notice(Level.ERROR, "two"))
+    assert words(tmp_path / "b.log") == ["INFO one"]
+
+
+def test_local_time_carries_its_offset(tmp_path: Path) -> None:
+    """With `utc: false` a line's time says how far from UTC it is."""
+    path = tmp_path / "a.log"
+    open_log(file_log(path, utc=False), "eth")
+    log_notice(Notice(Level.INFO, "one"))
+    assert re.match(r"\S+\.\d{3}[+-]\d\d:\d\d INFO", path.read_text())
