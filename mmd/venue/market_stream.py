@@ -1,32 +1,66 @@
-"""The market stream: `<symbol>@depth5@100ms` to `Depth`, for ever."""
+"""The market stream: `<symbol>@depth5@100ms` to `Depth`, for ever (V1 "Partial Book Depth Streams")."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
 
-from mmd.core.messages import Depth, Event, Notice
+from mmd.core.messages import Depth, Event, FrameRefused, Notice, Stream
 from mmd.core.rules import SymbolRules
 from mmd.venue.clock import monotonic_ms
-from mmd.venue.connection import ConnectionLimits
+from mmd.venue.connection import DEFAULT_LIMITS, ConnectionLimits
+from mmd.venue.depth_frame import DepthReader
+from mmd.venue.json_fields import ParseError
+from mmd.venue.stream_loop import RENEWAL_S, StreamLoop, checked_ws_url
 
 
 class MarketStream:
-    """The market-stream thread's body. `put` takes StreamUp, StreamDown and FrameRefused; `put_depth` takes each Depth (latest wins)."""
+    """The market-stream thread's body. `put` takes StreamUp, StreamDown and FrameRefused; `put_depth` takes each Depth (latest wins).
 
-    def __init__(self, ws_url: str, rules: SymbolRules, put: Callable[[Event], None], put_depth: Callable[[Depth], None],
-                 notice: Callable[[Notice], None], generator: random.Random, *, limits: ConnectionLimits = ConnectionLimits(),
-                 silence_limit_s: float = 15.0, renewal_s: float = 82_800.0, now_ms: Callable[[], int] = monotonic_ms) -> None:
-        raise NotImplementedError
+    When the book is stale is for the engine to judge; silence beyond `silence_limit_s` only makes the connection be made anew.
+    """
+
+    def __init__(
+        self,
+        ws_url: str,
+        rules: SymbolRules,
+        put: Callable[[Event], None],
+        put_depth: Callable[[Depth], None],
+        notice: Callable[[Notice], None],
+        generator: random.Random,
+        *,
+        limits: ConnectionLimits = DEFAULT_LIMITS,
+        silence_limit_s: float = 15.0,
+        renewal_s: float = RENEWAL_S,
+        now_ms: Callable[[], int] = monotonic_ms,
+    ) -> None:
+        """`generator` jitters the back-off. Raises ConfigError for a `ws_url` that is none."""
+        self._url = f"{checked_ws_url(ws_url)}/ws/{rules.symbol.lower()}@depth5@100ms"
+        self._reader = DepthReader(rules)
+        self._put = put
+        self._put_depth = put_depth
+        self._loop = StreamLoop(
+            Stream.MARKET, lambda: self._url, self._take, put, notice, generator,
+            limits=limits, silence_limit_s=silence_limit_s, renewal_s=renewal_s, now_ms=now_ms,
+        )  # fmt: skip
 
     def run(self) -> None:
         """Connect, read, reconnect, until `stop`."""
-        raise NotImplementedError
+        self._loop.run()
 
     def stop(self) -> None:
         """End `run` soon; returns at once. From any thread."""
-        raise NotImplementedError
+        self._loop.stop()
 
     def restart(self, reason: str) -> None:
         """Drop the connection and make a new one; returns at once. From any thread."""
-        raise NotImplementedError
+        self._loop.restart(reason)
+
+    def _take(self, message: bytes, received_ms: int) -> None:
+        try:
+            depth = self._reader.read(message, received_ms)
+        except ParseError as error:
+            self._put(FrameRefused(str(error)))
+            return
+        if depth is not None:
+            self._put_depth(depth)

@@ -14,6 +14,8 @@ from mmd.venue.json_fields import ParseError, as_list, as_object, flag, lots, ne
 def read_order(reply: Any, rules: SymbolRules) -> OrderReport:
     """One order as POST, PUT, DELETE and GET order and openOrders show it (V1 "New Order", "Query Order"). Raises ParseError."""
     fields = as_object(reply, "order")
+    if text(fields, "symbol") != rules.symbol:
+        raise ParseError("symbol: the order is another symbol's")
     return OrderReport(
         client_order_id=text(fields, "clientOrderId"),
         order_id=whole(fields, "orderId"),
