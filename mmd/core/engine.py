@@ -168,7 +168,7 @@ class Engine:
         self._emit(Notice(Level.WARNING, "stream_down", {"stream": event.stream.value, "why": event.reason}))
 
     def _on_stop(self, event: Stop, now_ms: int) -> None:
-        self._stop(event.reason, Cause.STOP, now_ms)
+        self._stop(event.reason, event.cause, now_ms)
 
     def _on_reply(self, reply: Reply, now_ms: int) -> None:
         outcome = reply.outcome

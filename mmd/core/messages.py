@@ -36,6 +36,14 @@ class OrderStatus(str, Enum):
 _TERMINAL = frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED})
 
 
+class Cause(Enum):
+    """Why the engine stopped: it was asked to, the venue no longer takes the credentials, or going on would be dangerous."""
+
+    STOP = "stop"
+    CREDENTIALS = "credentials"
+    HALT = "halt"
+
+
 class Stream(str, Enum):
     MARKET = "market"
     USER = "user"
@@ -157,9 +165,10 @@ class Tick:
 
 @dataclass(frozen=True)
 class Stop:
-    """The operator (or the supervisor) wants the process to end."""
+    """The process is to end: the operator or the supervisor wants it, or something in it has failed."""
 
     reason: str
+    cause: Cause = Cause.STOP
 
 
 @dataclass(frozen=True)
@@ -268,14 +277,6 @@ class RestartStream:
 
     stream: Stream
     reason: str
-
-
-class Cause(Enum):
-    """Why the engine stopped: it was asked to, the venue no longer takes the credentials, or going on would be dangerous."""
-
-    STOP = "stop"
-    CREDENTIALS = "credentials"
-    HALT = "halt"
 
 
 class Level(Enum):

@@ -1,0 +1,209 @@
+"""The running daemon: its threads around the engine, and the main loop."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Iterable
+from types import FrameType
+
+from mmd import __version__
+from mmd.core.engine import Engine
+from mmd.core.errors import ConfigError, MmdError
+from mmd.core.messages import Action, Cause, Event, Finished, Level, Notice, RestartStream, Stop, Stream, Tick
+from mmd.daemon.config import Config
+from mmd.daemon.connections import Venue
+from mmd.daemon.inbox import Inbox
+from mmd.daemon.lanes import Lane, Lanes
+from mmd.daemon.logbook import log_notice
+from mmd.daemon.published import Published, view_of
+from mmd.daemon.reporters import Reporter, balance_line, fees_text, price_line
+from mmd.daemon.startup import Prepared, VenueUnreachable, prepare
+from mmd.daemon.workers import Worker, stop_all
+from mmd.venue.clock import monotonic_ms
+from mmd.venue.gateway import Gateway
+from mmd.venue.listen_key import ListenKeyKeeper
+from mmd.venue.market_stream import MarketStream
+from mmd.venue.user_stream import UserStream
+
+EXIT_CLEAN, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_CONFIG = 0, 1, 75, 78
+
+_PUBLISH_EVERY_MS = 100
+_JOIN_S = 2.0
+_STARTUP_POLL_S = 60.0
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_EXIT_CODES = {Cause.STOP: EXIT_CLEAN, Cause.CREDENTIALS: EXIT_CONFIG, Cause.HALT: EXIT_FAILED}
+
+
+class Service:
+    """One market from start to stop: `run()` returns the exit code."""
+
+    def __init__(self, config: Config, venue: Venue) -> None:
+        self._config = config
+        self._venue = venue
+        self._inbox = Inbox()
+        self._published = Published()
+        self._generator = random.Random()  # jitters reconnects, decides nothing
+
+    def run(self) -> int:
+        """Start, quote, stop. Blocks until a signal, or until going on is impossible. On the main thread."""
+        before = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
+        try:
+            prepared = self._start()
+            if prepared is None:
+                return EXIT_CLEAN
+            return self._trade(prepared)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        """One event in the inbox, which is documented as safe here, and nothing else."""
+        self._inbox.put(Stop(signal.Signals(number).name))
+
+    def _died(self, name: str, error: BaseException) -> None:
+        """A thread has fallen: nothing can be trusted to go on, so the orders are pulled and the process ends."""
+        log_notice(Notice(Level.ERROR, "thread_died", {"thread": name, "error": repr(error), "does": "stops"}))
+        self._inbox.put(Stop(f"thread {name} died", Cause.HALT))
+
+    # --- start ------------------------------------------------------------------------------------------------------------------------
+
+    def _start(self) -> Prepared | None:
+        """What the start found out; None where a signal came before it was done (nothing was sent to the market)."""
+        config = self._config
+        fields = {"version": __version__, "config": config.path.name, "symbol": config.symbol, "venue": self._venue.rest_url}
+        log_notice(Notice(Level.INFO, "start", fields))
+        found: list[Prepared | MmdError] = []
+
+        def work() -> None:
+            try:
+                found.append(prepare(config, self._venue, self._venue.client(), log_notice))
+            except MmdError as error:
+                found.append(error)
+            self._inbox.put(Tick())
+
+        worker = Worker("startup", work, lambda: None, self._died)
+        worker.start()
+        while not found:
+            event = self._inbox.get(_STARTUP_POLL_S)
+            if isinstance(event, Stop):
+                if event.cause is not Cause.STOP:
+                    raise MmdError(event.reason)
+                log_notice(Notice(Level.INFO, "stopped", {"why": event.reason, "open_orders": 0, "note": "nothing was sent yet"}))
+                return None
+        result = found[0]
+        if isinstance(result, MmdError):
+            raise result
+        return result
+
+    # --- trade ------------------------------------------------------------------------------------------------------------------------
+
+    def _trade(self, prepared: Prepared) -> int:
+        engine = Engine(prepared.rules, self._config.engine, _session())
+        fields: dict[str, object] = {f"balance_{asset}": amount for asset, amount in sorted(prepared.balances.items()) if amount}
+        fields |= {"leverage": prepared.leverage, "margin": prepared.margin_type, "mode": self._config.mode}
+        log_notice(Notice(Level.INFO, "started", fields))
+        lanes, lane_workers = self._make_lanes(prepared)
+        streams, stream_workers = self._make_streams(prepared)
+        for worker in (*lane_workers, *stream_workers):
+            worker.start()
+        try:
+            finished = self._loop(engine, lanes, streams)
+        finally:
+            # The lanes first perform what is queued, such as disarming the countdown.
+            stop_all([*lane_workers, *stream_workers], _JOIN_S)
+        return self._report_end(engine, finished)
+
+    def _make_lanes(self, prepared: Prepared) -> tuple[Lanes, list[Worker]]:
+        made = [Lane(Gateway(self._venue.client(), prepared.rules), self._inbox.put) for _ in range(3)]
+        names = ("orders-lane", "cancels-lane", "countdown-lane")
+        return Lanes(*made), [Worker(name, lane.run, lane.stop, self._died) for name, lane in zip(names, made, strict=True)]
+
+    def _make_streams(self, prepared: Prepared) -> tuple[dict[Stream, MarketStream | UserStream], list[Worker]]:
+        venue, rules, put, reports = self._venue, prepared.rules, self._inbox.put, self._config.reports
+        renewal_s = self._config.connection.stream_renewal_ms / 1000
+        market = MarketStream(venue.ws_url, rules, put, self._inbox.put_depth, log_notice, self._generator, renewal_s=renewal_s)
+        user = UserStream(venue.ws_url, venue.client(), rules, put, log_notice, self._generator, renewal_s=renewal_s)
+        keeper = ListenKeyKeeper(venue.client(), user.restart, log_notice, self._config.connection.listen_key_interval_ms / 1000)
+        workers = [
+            Worker("market-stream", market.run, market.stop, self._died),
+            Worker("user-stream", user.run, user.stop, self._died),
+            Worker("listen-key", keeper.run, keeper.stop, self._died),
+        ]
+        for name, line, interval_ms in (("prices", price_line, reports.prices_ms), ("balances", balance_line, reports.balances_ms)):
+            if interval_ms:
+                reporter = Reporter(self._published, line, interval_ms, log_notice)
+                workers.append(Worker(f"{name}-reporter", reporter.run, reporter.stop, self._died))
+        return {Stream.MARKET: market, Stream.USER: user}, workers
+
+    def _loop(self, engine: Engine, lanes: Lanes, streams: dict[Stream, MarketStream | UserStream]) -> Finished:
+        """The main loop: wait for an event or the engine's deadline, step, hand out the actions, publish."""
+        event: Event | None = Tick()
+        published_ms, published_state = 0, None
+        while True:
+            now_ms = monotonic_ms()
+            finished = self._hand_out(engine.step(event or Tick(), now_ms), lanes, streams)
+            if now_ms - published_ms >= _PUBLISH_EVERY_MS or engine.state is not published_state:
+                self._published.set(view_of(engine, now_ms))
+                published_ms, published_state = now_ms, engine.state
+            if finished is not None:
+                return finished
+            event = self._inbox.get((engine.deadline_ms(now_ms) - monotonic_ms()) / 1000)
+
+    def _hand_out(self, actions: Iterable[Action], lanes: Lanes, streams: dict[Stream, MarketStream | UserStream]) -> Finished | None:
+        finished = None
+        for action in actions:
+            if isinstance(action, Notice):
+                log_notice(action)
+            elif isinstance(action, Finished):
+                finished = action
+            elif isinstance(action, RestartStream):
+                streams[action.stream].restart(action.reason)
+            else:
+                lanes.send(action)
+        return finished
+
+    # --- end --------------------------------------------------------------------------------------------------------------------------
+
+    def _report_end(self, engine: Engine, finished: Finished) -> int:
+        account = engine.account
+        view = view_of(engine, monotonic_ms())
+        fields: dict[str, object] = {
+            "why": finished.reason,
+            "fills": account.fills,
+            "volume": account.filled_notional.normalize(),
+            "realized": account.realized_profit.normalize(),
+            "fees": fees_text(account.commission),
+            "position": view.position,
+            "balance": view.balance.normalize(),
+            "open_orders": "unknown" if finished.open_orders is None else finished.open_orders,
+        }
+        code = _EXIT_CODES[finished.cause] if finished.clean or finished.cause is not Cause.STOP else EXIT_FAILED
+        level = Level.INFO if finished.clean and code == EXIT_CLEAN else Level.ERROR
+        if not finished.clean and self._config.engine.risk.countdown_ms:
+            fields["does"] = f"leaves the venue's countdown armed, which cancels what is open in {self._config.engine.risk.countdown_ms} ms"
+        log_notice(Notice(level, "stopped", fields))
+        return code
+
+
+def run_service(config: Config, venue: Venue) -> int:
+    """Run one market; errors of the start become a line and an exit code."""
+    try:
+        return Service(config, venue).run()
+    except ConfigError as error:
+        log_notice(Notice(Level.ERROR, "cannot_start", {"why": error}))
+        return EXIT_CONFIG
+    except VenueUnreachable as error:
+        log_notice(Notice(Level.ERROR, "cannot_start", {"why": error}))
+        return EXIT_UNREACHABLE
+
+
+def _session() -> str:
+    """A name for this run that no other run has: the wall clock in base 36, milliseconds."""
+    digits, number = "0123456789abcdefghijklmnopqrstuvwxyz", time.time_ns() // 1_000_000
+    text = ""
+    while number:
+        number, digit = divmod(number, 36)
+        text = digits[digit] + text
+    return text
