@@ -35,7 +35,7 @@ class Worker:
     def _body(self) -> None:
         try:
             self._run()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (the top of a thread)
             self._died(self.name, error)
 
 
