@@ -87,7 +87,7 @@ class Queue:
         before = outside_lots + cancelled
         for place in self.places:
             ahead = min(place.ahead_lots, before)
-            left = -(-ahead * outside_lots // before)
+            left = -(-ahead * outside_lots // before) if ahead else 0
             place.moved_lots += place.ahead_lots - left
             place.ahead_lots = left
         if cancelled:

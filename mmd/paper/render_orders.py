@@ -7,25 +7,16 @@ from typing import Any
 from mmd.paper.account import ZERO
 from mmd.paper.amount_text import average_price_text, plain, price_text, quantity_text
 from mmd.paper.order_request import OrderType
-from mmd.paper.orders import Order, OrderStatus, UserTrade
+from mmd.paper.orders import Order, UserTrade
 from mmd.paper.symbols import Symbol
 
 Json = dict[str, Any]
 
 
 def render_order(order: Order, symbol: Symbol) -> Json:
-    """The reply to POST with RESULT, PUT and DELETE (V1 "New Order", "Cancel Order"; V3 "Modify Order")."""
+    """The reply to POST, PUT and DELETE (V1 "New Order", "Cancel Order"; V3 "Modify Order")."""
     reply = _render(order, symbol)
     reply["cumQty"] = reply["executedQty"]
-    return reply
-
-
-def render_order_acknowledged(order: Order, symbol: Symbol) -> Json:
-    """The reply to POST with ACK: the order as it was taken in, before anything traded (V1 "New Order", `newOrderRespType`)."""
-    reply = render_order(order, symbol)
-    reply.update(
-        status=OrderStatus.NEW.value, executedQty="0", cumQty="0", cumQuote="0", avgPrice="0.00000", updateTime=order.created_ms
-    )
     return reply
 
 
