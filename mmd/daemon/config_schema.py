@@ -38,7 +38,7 @@ KEYS: tuple[Key, ...] = (
     Key("paper.speed", Number("0.01", "1000"), "paper", "speed"),
     Key("paper.loop", Flag(), "paper", "loop"),
     Key("paper.seed", Whole(0, 2**63 - 1), "paper", "seed"),
-    Key("paper.volatility", Nullable(Number("0", "1", below=True)), "paper", "volatility"),
+    Key("paper.volatility", Nullable(Number("0", "0.01")), "paper", "volatility"),
     Key("paper.balance", _MONEY, "paper", "balance"),
     Key("paper.balance_usdf", _MONEY, "paper", "balance_usdf"),
     Key("strategy.mode", Choice({"ping_pong": "ping_pong"}), "config", "mode"),
