@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from mmd.core.budget import OrderBudget
 from mmd.core.client_ids import ClientIds
 from mmd.core.holds import Hold
-from mmd.core.messages import Action, Amend, Cancel, Fill, Level, Lost, Notice, OrderReport, Place, Query, Refusal, Reply, Unsent
+from mmd.core.messages import Action, Amend, Cancel, Fill, Level, Lost, Notice, OrderReport, OrderStatus, Place, Query, Refusal, Reply, Unsent
 from mmd.core.orders import Happening, Order, OrderState
 from mmd.core.quoting import Quote
 from mmd.core.rules import SymbolRules
@@ -252,6 +252,7 @@ class Desk:
                 self._ended(order, now_ms)
             elif order.slot is not None and order.is_live:
                 self._holds.setdefault(order.slot, Hold()).accept()
+                self._tell("placed", order)
         elif isinstance(outcome, Refusal):
             was_live = order.is_live
             order.happen(Happening.PLACE_REFUSED, now_ms)
@@ -273,6 +274,8 @@ class Desk:
             order.learn(outcome, now_ms)
             if was_live and not order.is_live:
                 self._ended(order, now_ms)
+            elif order.is_live:
+                self._tell("amended", order)
             order.amended_price_ticks = order.amended_size_lots = 0
         elif isinstance(outcome, Refusal) and outcome.code not in _NO_SUCH_ORDER:
             order.happen(Happening.AMEND_REFUSED, now_ms)
@@ -322,6 +325,8 @@ class Desk:
 
     def _ended(self, order: Order, now_ms: int) -> None:
         """An order has just become terminal; one that ended by itself, unfilled, as soon as it was sent, was as good as refused."""
+        if order.cancel_asked and order.status is OrderStatus.CANCELED:
+            self._tell("cancelled", order)
         by_itself = order.slot is not None and not order.executed_lots and not order.cancel_asked
         if by_itself and now_ms - order.requested_ms < _AT_ONCE_MS:
             why = order.status.value if order.status else "ended"
@@ -337,6 +342,18 @@ class Desk:
         if waits:
             fields["retry_in_ms"] = str(hold.until_ms - now_ms)
         self._emit(Notice(Level.WARNING if waits else Level.DEBUG, "order_refused", fields))
+
+    def _tell(self, event: str, order: Order) -> None:
+        """One line on an order: where it stands now."""
+        fields: dict[str, object] = {
+            "side": order.side.value,
+            "price": self._rules.price.text(order.price_ticks),
+            "size": self._rules.size.text(order.size_lots),
+            "executed": self._rules.size.text(order.executed_lots),
+            "reduce_only": order.reduce_only,
+            "order": order.client_order_id,
+        }
+        self._emit(Notice(Level.INFO, event, fields))
 
     def _adopt(self, report: OrderReport, now_ms: int) -> Order:
         """An order of an earlier run (or a tombstone long swept away) that the venue knows: registered in no slot, so it is unwanted."""
