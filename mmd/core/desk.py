@@ -12,7 +12,22 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from mmd.core.budget import OrderBudget
 from mmd.core.client_ids import ClientIds
 from mmd.core.holds import Hold
-from mmd.core.messages import Action, Amend, Cancel, Fill, Level, Lost, Notice, OrderReport, OrderStatus, Place, Query, Refusal, Reply, Unsent
+from mmd.core.messages import (
+    Action,
+    Amend,
+    Cancel,
+    Fill,
+    Level,
+    Lost,
+    Notice,
+    OrderReport,
+    OrderStatus,
+    Place,
+    Query,
+    Refusal,
+    Reply,
+    Unsent,
+)
 from mmd.core.orders import Happening, Order, OrderState
 from mmd.core.quoting import Quote
 from mmd.core.rules import SymbolRules
