@@ -8,13 +8,16 @@ import re
 _LONG_WORD = re.compile(r"[0-9A-Za-z_\-+/=%]{40,}")
 _NAMED_SECRET = re.compile(r"(?i)\b(signature|listenKey|apiKey|X-MBX-APIKEY|secret\w*|signer\w*)(['\"]?\s*[=:]\s*['\"]?)[^\s&,;'\"}]+")
 _QUERY = re.compile(r"\?[^\s'\")]*=[^\s'\")]*")
+_LAST_WORD = re.compile(r"\S{1,400}\Z")
 _LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f]+")
 
 
 def redact(text: str, limit: int = 200) -> str:
     """`text` on one line of at most `limit` characters, with everything that looks like a secret replaced by `…`."""
-    # Cut generously first, so that a page of megabytes costs nothing; a secret cut in two is still long or still named.
-    text = _LINE_BREAKS.sub(" ", text[: limit * 8])
+    # Cut generously first, so that a page of megabytes costs nothing, and leave no half of a word: it could be half of a secret.
+    if len(text) > limit * 8:
+        text = _LAST_WORD.sub("", text[: limit * 8])
+    text = _LINE_BREAKS.sub(" ", text)
     text = _NAMED_SECRET.sub(r"\1\2…", _QUERY.sub("?…", text))
     text = _LONG_WORD.sub("…", text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
