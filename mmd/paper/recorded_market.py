@@ -13,6 +13,7 @@ from mmd.paper.symbols import Symbol
 
 WAITING_FRAMES_MAX = 2_000  # diff frames that wait for a snapshot: 100 s of the fastest stream
 TEXTS_MAX = 200_000
+TEXT_LENGTH_MAX = 32
 NS_A_MS = 1_000_000
 
 
@@ -46,8 +47,8 @@ class _Units(dict[str, int]):
         self._grid, self._least = grid, least
 
     def __missing__(self, text: str) -> int:
-        if not isinstance(text, str):
-            raise OffGridError(f"{text!r} is not decimal text")
+        if not isinstance(text, str) or len(text) > TEXT_LENGTH_MAX or "e" in text.lower():
+            raise OffGridError(f"{str(text)[:TEXT_LENGTH_MAX]!r} is not plain decimal text")
         units = self._grid.units(text)
         if units < self._least:
             raise OffGridError(f"{text} is below {self._grid.text(self._least)}")
@@ -198,6 +199,8 @@ class RecordedMarket:
         return MarketTrade(self._now_ms(frame), self._ticks[data["p"]], size_lots, buyer_is_maker) if size_lots else None
 
     def _levels(self, rows: Any) -> Levels:
+        if not isinstance(rows, list):
+            raise TypeError(f"{rows!r} is no list of levels")
         ticks, lots = self._ticks, self._lots
         return tuple([(ticks[price], lots[size]) for price, size in rows])
 

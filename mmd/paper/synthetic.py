@@ -18,6 +18,7 @@ BPS = 1e-4
 # Levels stand on every tick near the best price, then on multiples of these many ticks: (how many levels, ticks apart).
 SPACING = ((8, 1), (12, 5), (10**9, 25))
 DEEPEST_TRADE = 5  # levels that one trade may eat
+LEVELS_MIN = 2 * DEEPEST_TRADE  # trades leave half of the levels, so that no side is ever empty
 LEVELS_REFRESHED = 3  # sizes that change in a frame although the price does not move them
 
 
@@ -49,10 +50,11 @@ class SyntheticParameters:
         may_be_zero = {"trade_share", "wide_share", "volatility_bps", "jump_bps", "jumps_per_minute"}
         for field in fields(self):
             value, limit = getattr(self, field.name), highest.get(field.name, math.inf)
-            # Written so that NaN, which compares as false, is refused too.
-            if not (0 <= value <= limit and value < math.inf) or (value == 0 and field.name not in may_be_zero):
+            if not math.isfinite(value) or not 0 <= value <= limit or (value == 0 and field.name not in may_be_zero):
                 lower = "from 0" if field.name in may_be_zero else "above 0"
                 raise ConfigError(f"synthetic market: {field.name} must be {lower}{f' to {limit:g}' if limit < math.inf else ''}, got {value}")
+        if self.levels < LEVELS_MIN:
+            raise ConfigError(f"synthetic market: levels must be at least {LEVELS_MIN}, got {self.levels}")
 
 
 class SyntheticSource:
@@ -132,12 +134,17 @@ class SyntheticSource:
         return changes
 
     def _trade(self) -> None:
-        """A taker order: a trade a level that it reaches, then the frame of what it left."""
+        """A taker order: a trade a level that it reaches, then the frame of what it left. A side that is eaten up moves instead."""
         buyer_is_taker = self._random.random() < 0.5
+        ladder = self._asks if buyer_is_taker else self._bids
+        reach = min(DEEPEST_TRADE, len(ladder) - self._parameters.levels // 2)
+        if reach < 1:
+            self._move()
+            return
         left = self._size(self._trade_lots)
         at_ms = self._at_ms()
         changes: dict[int, int] = {}
-        for price, lots in (self._asks if buyer_is_taker else self._bids).top(DEEPEST_TRADE):
+        for price, lots in ladder.top(reach):
             size = min(left, lots)
             self._events.append(MarketTrade(at_ms, price, size, buyer_is_maker=not buyer_is_taker))
             changes[price] = lots - size

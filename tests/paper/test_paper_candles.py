@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import datetime, timezone
 from random import Random
 
@@ -71,7 +72,7 @@ def test_candles_are_what_the_trades_make(seed: int, asked_late: bool) -> None:
         series, expected = candles.series(interval, now_ms).candles, reckoned(interval, trades)
         where = f"seed {seed}, {interval}"
         assert series[-1].open_ms == open_time(interval, now_ms), where
-        for earlier, later in zip(series, series[1:], strict=False):
+        for earlier, later in itertools.pairwise(series):
             assert later.open_ms == close_time(interval, earlier.open_ms) + 1, where
         for index, candle in enumerate(series):
             seen = (candle.open, candle.high, candle.low, candle.close, candle.volume, candle.quote_volume, candle.trades,
@@ -95,7 +96,7 @@ def test_a_span_is_inclusive_and_limited() -> None:
     series = CandleSeries("1m")
     for minute in range(10):
         series.add(minute * MINUTE_MS, 100, 1, True, minute)
-    minutes = lambda *asked: [candle.open_ms // MINUTE_MS for candle in series.between(*asked)]  # noqa: E731
+    minutes = lambda *asked: [candle.open_ms // MINUTE_MS for candle in series.between(*asked)]
     assert minutes(2 * MINUTE_MS, 4 * MINUTE_MS, 500) == [2, 3, 4]
     assert minutes(2 * MINUTE_MS, None, 2) == [2, 3]
     assert minutes(None, 4 * MINUTE_MS, 2) == [3, 4]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from decimal import Decimal
 from random import Random
@@ -73,7 +74,7 @@ def test_brackets_join_without_a_step() -> None:
     brackets = ETHUSDT.brackets
     assert brackets[0].notional_floor == brackets[0].cum == 0
     assert brackets[0].initial_leverage == 125
-    for lower, upper in zip(brackets, brackets[1:], strict=False):
+    for lower, upper in itertools.pairwise(brackets):
         floor = upper.notional_floor
         assert floor == lower.notional_cap
         assert floor * lower.maint_margin_ratio - lower.cum == floor * upper.maint_margin_ratio - upper.cum

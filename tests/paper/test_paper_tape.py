@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from random import Random
 
 import pytest
@@ -29,7 +30,7 @@ def test_aggregates_hold_every_trade_once(seed: int) -> None:
     trades, aggregates = tape.trades.entries(), tape.aggregates.entries()
     assert [trade.trade_id for trade in trades] == list(range(trades[0].trade_id, 7 + 3 * TRADES_KEPT)), f"seed {seed}"
     assert max(len(trades), len(aggregates)) <= 2 * TRADES_KEPT, f"seed {seed}"
-    for earlier, later in zip(aggregates, aggregates[1:], strict=False):
+    for earlier, later in itertools.pairwise(aggregates):
         assert (later.aggregate_id, later.first_id) == (earlier.aggregate_id + 1, earlier.last_id + 1), f"seed {seed}"
     sizes = {trade.trade_id: trade.size_lots for trade in trades}
     whole = [entry for entry in aggregates if entry.first_id >= trades[0].trade_id]
@@ -43,7 +44,7 @@ def test_aggregates_are_found_by_id_and_by_time() -> None:
     tape = Tape(first_id=0)
     for at_ms in range(10):
         tape.record(at_ms, 50, 1, True)
-    times = lambda *asked: [entry.at_ms for entry in tape.aggregates_between(*asked)]  # noqa: E731
+    times = lambda *asked: [entry.at_ms for entry in tape.aggregates_between(*asked)]
     assert times(None, None, None, 3) == [7, 8, 9]
     assert times(4, None, None, 3) == [4, 5, 6]
     assert times(None, 3, 5, 500) == [3, 4, 5]
