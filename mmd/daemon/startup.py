@@ -27,8 +27,8 @@ from mmd.venue.account import (
 )
 from mmd.venue.rest import CallFailed, RestClient
 
-_ATTEMPTS = 5
-_RETRY_S = 1.0
+_ATTEMPTS = 4
+_RETRY_S = 0.5
 # What no further attempt can mend: the key, its rights, its format, its signature (V1 "Error Codes").
 _CREDENTIAL_CODES = frozenset({-1002, -1022, -2014, -2015})
 
