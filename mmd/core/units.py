@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import Enum
 
 from mmd.core.errors import MmdError
@@ -61,7 +61,7 @@ class Grid:
         try:
             scaled = Decimal(value).scaleb(-self._exponent)
             whole = int(scaled)
-        except (InvalidOperation, ValueError, OverflowError) as error:
+        except (ArithmeticError, ValueError) as error:
             raise OffGridError(f"{value!r} is not a number") from error
         if whole != scaled or whole % self._mantissa:
             raise OffGridError(f"{value} is not a multiple of {self.step}")
