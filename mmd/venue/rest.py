@@ -172,7 +172,7 @@ class RestClient:
 
 
 def _read_body(response: Response) -> bytes:
-    """Raises _BodyRefused for a body that is too long or compressed although nobody asked for that (a bomb, FAULTS S4)."""
+    """Raises _BodyRefused for a body that is cut short, too long, or compressed although nobody asked for that (a bomb, FAULTS S4)."""
     raw = response.raw
     if raw.headers.get("Content-Encoding", "identity") != "identity":
         _drop(raw)
@@ -181,6 +181,10 @@ def _read_body(response: Response) -> bytes:
     if len(body) > MAX_BODY_BYTES:
         _drop(raw)
         raise _BodyRefused("the answer is too long")
+    if raw.length_remaining:
+        # urllib3 would only notice at the next read that less came than was announced.
+        _drop(raw)
+        raise _BodyRefused("the answer broke off")
     return body
 
 
