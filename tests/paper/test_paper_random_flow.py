@@ -16,6 +16,8 @@ from mmd.paper.market_source import DepthFrame, MarketTrade
 from mmd.paper.order_request import MarginType, OrderType, PositionSide, StpMode, TimeInForce
 from mmd.paper.orders import Order, OrderStatus
 from mmd.paper.refusals import Refused
+from mmd.paper.symbols import Symbol
+from mmd.paper.synthetic import SyntheticSource
 
 MID = 200_000
 
@@ -187,3 +189,22 @@ def test_the_same_seed_gives_the_same_journal(seed: int) -> None:
                 pass
         journals.append(list(world.exchange.journal))
     assert journals[0] == journals[1], f"seed {seed}"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_quoter_on_the_synthetic_market_is_filled_and_balances(seed: int) -> None:
+    """A ping-pong quoter at the touch, replaced every two seconds: passive fills within a minute, never a taker, books balanced."""
+    exchange = PaperExchange(Symbol.named("ETHUSDT"), SyntheticSource(Symbol.named("ETHUSDT"), seed), start_ms=START_MS, journal_limit=None)
+    account = exchange.accounts["paper"]
+    for now_ms in range(START_MS, START_MS + 60_000, 2_000):
+        exchange.cancel_all(account, now_ms)
+        lots = account.positions[PositionSide.BOTH].lots
+        side = Side.SELL if lots > 20 else Side.BUY
+        touch = exchange.market.outside.best(side)
+        assert touch is not None
+        fields = {"time_in_force": TimeInForce.GTX, "reduce_only": side is Side.SELL}
+        exchange.place(account, request(side, lots if side is Side.SELL else 50 - lots, touch[0], **fields), now_ms)
+    check_account(account, seed)
+    check_journal(exchange, seed)
+    assert account.trades and all(trade.maker for trade in account.trades), f"seed {seed}"
+    assert 0 <= account.positions[PositionSide.BOTH].lots <= 50, f"seed {seed}"
