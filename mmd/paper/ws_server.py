@@ -10,9 +10,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 from websockets.sync.server import Server, ServerConnection, serve
 
 from mmd.paper.stream_hub import StreamHub
@@ -47,12 +49,13 @@ class StreamServer:
         self._lock = lock
         self._now_ms = now_ms
         self._times = times
-        self._open: set[_Connection] = set()
+        self._open: dict[ServerConnection, _Connection] = {}
+        self._stopped = False
         # The library logs whole handshakes, and a listen key is a secret.
         handshakes = logging.getLogger(f"{__name__}.handshakes")
         handshakes.setLevel(logging.CRITICAL)
         self._server: Server = serve(
-            self._converse, host, port, process_request=self._admit, compression=None, max_size=MAX_MESSAGE_BYTES,
+            self._converse, host, port, process_request=self._admit, process_response=self._attach, compression=None, max_size=MAX_MESSAGE_BYTES,
             open_timeout=5, close_timeout=1, ping_interval=times.ping_interval_s, ping_timeout=times.pong_deadline_s, logger=handshakes)
         self._thread = threading.Thread(target=self._server.serve_forever, name="paper-streams")
 
@@ -67,19 +70,21 @@ class StreamServer:
 
     def stop(self) -> None:
         """Says good-bye to every connection, cuts those that don't answer within a second, and joins their threads."""
+        if self._stopped:
+            return
+        self._stopped = True
+        if self._thread.ident is None:
+            self._thread.start()  # Only a running server closes everything it opened.
         with self._lock:
-            connections = list(self._open)
+            connections = [connection for connection in self._open.values() if connection.writer.ident is not None]
         for connection in connections:
             connection.hang_up(GOING_AWAY)
         until = time.monotonic() + FAREWELL_S
         for connection in connections:
             connection.ended.wait(max(0.0, until - time.monotonic()))
             connection.cut()
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join()
-        else:
-            self._server.socket.close()
+        self._server.shutdown()
+        self._thread.join()
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         """Refuses the handshake where the address names something that is no stream and no listen key."""
@@ -92,22 +97,36 @@ class StreamServer:
             unknown = [name for name in target.streams if not self._hub.serves(name, now_ms)]
         return connection.respond(400, "unknown stream or listen key\n") if unknown else None
 
+    def _attach(self, websocket: ServerConnection, request: Request, response: Response) -> None:
+        """Listens from before the client knows that it is connected, so that whatever it does then, it misses nothing of it."""
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            return
+        connection = _Connection(websocket, Subscriptions(parse_target(request.path)))
+        with self._lock:
+            # Clients that went away before they were told that they are connected never came to `_converse`.
+            for lost in [other for other in self._open.values() if other.writer.ident is None and other.websocket.state is State.CLOSED]:
+                self._detach(lost)
+            self._open[websocket] = connection
+            self._hub.attach(connection)
+
+    def _detach(self, connection: _Connection) -> None:
+        self._hub.detach(connection)
+        self._open.pop(connection.websocket, None)
+
     def _converse(self, websocket: ServerConnection) -> None:
         """One connection from its handshake to its end: this thread reads, a second one writes."""
-        assert websocket.request is not None
-        connection = _Connection(websocket, Subscriptions(parse_target(websocket.request.path)))
-        connection.writer.start()
         with self._lock:
-            self._open.add(connection)
-            self._hub.attach(connection)
+            connection = self._open.get(websocket)
+            if connection is None:
+                return  # It was lost before it got here.
+            connection.writer.start()
         try:
             self._read(connection)
         except ConnectionClosed:
             _log.debug("connection closed code=%s", websocket.close_code)
         finally:
             with self._lock:
-                self._hub.detach(connection)
-                self._open.discard(connection)
+                self._detach(connection)
             connection.hang_up()
             connection.writer.join(FAREWELL_S)
             connection.cut()

@@ -64,10 +64,7 @@ class Listener:
             if wanted(frame):
                 return frame
 
-    def __enter__(self) -> Listener:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         self.client.stop()
         self.client.socket_manager.ws.shutdown()  # which the client leaves to the garbage collector
 
@@ -167,7 +164,7 @@ def test_market_data(lively: PaperServer, connect: Callable[..., Any]) -> None:
 
 def test_market_streams(lively: PaperServer) -> None:
     """Subscribing on a raw connection, the streams arrive with their documented events."""
-    with Listener(lively) as listener:
+    with contextlib.closing(Listener(lively)) as listener:
         listener.client.partial_book_depth(SYMBOL, level=5, speed=100, id=1)
         assert listener.frame(lambda frame: "result" in frame) == {"result": None, "id": 1}
         depth = listener.frame(event("depthUpdate"))
@@ -185,7 +182,7 @@ def test_market_streams(lively: PaperServer) -> None:
 
 def test_combined_streams(lively: PaperServer) -> None:
     """On a combined connection every payload comes wrapped in its stream's name."""
-    with Listener(lively, combined=True) as listener:
+    with contextlib.closing(Listener(lively, combined=True)) as listener:
         listener.client.partial_book_depth(SYMBOL, level=10, speed=100)
         frame = listener.frame(lambda frame: "stream" in frame)
         assert (frame["stream"], frame["data"]["e"], len(frame["data"]["b"])) == ("ethusdt@depth10@100ms", "depthUpdate", 10)
@@ -197,7 +194,7 @@ def test_the_user_stream(served: PaperServer, connect: Callable[..., Any]) -> No
     listen_key = client.new_listen_key()["listenKey"]
     assert client.new_listen_key() == {"listenKey": listen_key}
     client.renew_listen_key(listen_key)
-    with Listener(served) as listener:
+    with contextlib.closing(Listener(served)) as listener:
         listener.client.user_data(listen_key, id=1)
         listener.frame(lambda frame: frame.get("id") == 1)
         order_id = client.new_order(symbol=SYMBOL, side="BUY", type="LIMIT", timeInForce="GTC", quantity=0.01, price=2400)["orderId"]
