@@ -75,16 +75,20 @@ class StreamServer:
         self._stopped = True
         if self._thread.ident is None:
             self._thread.start()  # Only a running server closes everything it opened.
+        self._say_good_bye()
+        self._server.shutdown()
+        self._thread.join()
+        self._say_good_bye()  # to those who came in meanwhile
+
+    def _say_good_bye(self) -> None:
         with self._lock:
-            connections = [connection for connection in self._open.values() if connection.writer.ident is not None]
+            connections = list(self._open.values())
         for connection in connections:
             connection.hang_up(GOING_AWAY)
         until = time.monotonic() + FAREWELL_S
         for connection in connections:
             connection.ended.wait(max(0.0, until - time.monotonic()))
             connection.cut()
-        self._server.shutdown()
-        self._thread.join()
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         """Refuses the handshake where the address names something that is no stream and no listen key."""
