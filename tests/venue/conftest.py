@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -180,9 +180,14 @@ def wire() -> Tools:
     return Tools()
 
 
+class SelfSigned(NamedTuple):
+    context: ssl.SSLContext
+    certificate: str
+
+
 @pytest.fixture(scope="session")
-def self_signed(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
-    """A server's TLS context whose certificate for 127.0.0.1 nobody vouches for."""
+def self_signed(tmp_path_factory: pytest.TempPathFactory) -> SelfSigned:
+    """A server's TLS context whose certificate for 127.0.0.1 nobody vouches for, and the file that would have to be trusted."""
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("needs the openssl command to make a certificate")
@@ -194,4 +199,4 @@ def self_signed(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
     )  # fmt: skip
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
-    return context
+    return SelfSigned(context, str(folder / "certificate.pem"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import logging
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -172,7 +171,7 @@ def test_a_peer_without_tls_was_never_sent_to(lane: Any) -> None:
     assert isinstance(outcome, Unsent)
 
 
-def test_a_certificate_that_nobody_signed_is_refused(lane: Any, self_signed: ssl.SSLContext) -> None:
+def test_a_certificate_that_nobody_signed_is_refused(lane: Any, self_signed: Any) -> None:
     """FAULTS S3: TLS is verified always, and nothing is sent to a stranger."""
     received: list[bytes] = []
 
@@ -180,7 +179,7 @@ def test_a_certificate_that_nobody_signed_is_refused(lane: Any, self_signed: ssl
         sock, _ = listener.accept()
         with sock:
             try:
-                received.append(self_signed.wrap_socket(sock, server_side=True).recv(10))
+                received.append(self_signed.context.wrap_socket(sock, server_side=True).recv(10))
             except OSError:
                 pass  # The client said no.
 
@@ -191,6 +190,31 @@ def test_a_certificate_that_nobody_signed_is_refused(lane: Any, self_signed: ssl
         thread.join(5)
     assert isinstance(outcome, Unsent) and "certificate verify failed" in outcome.reason
     assert not any(received)
+
+
+def test_a_trusted_certificate_makes_a_lane(self_signed: Any, wire: Any, lane: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over TLS a lane works like any other: whole request, kept connection, deadline."""
+    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", self_signed.certificate)
+    requests: list[bytes] = []
+    released = threading.Event()
+
+    def serve_two_and_hang() -> None:
+        sock, _ = listener.accept()
+        with self_signed.context.wrap_socket(sock, server_side=True) as encrypted:
+            for _ in range(2):
+                requests.append(encrypted.recv(65_536))
+                wire.answer(b'{"orderId": 1}')(encrypted, b"")
+            released.wait(10)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve_two_and_hang)
+        thread.start()
+        rest = lane(f"https://127.0.0.1:{listener.getsockname()[1]}", 0.3)
+        assert [rest.call(Call.PLACE, ORDER) for _ in range(2)] == [{"orderId": 1}] * 2
+        assert isinstance(failure(rest), Lost)
+        released.set()
+        thread.join(5)
+    assert all(request.startswith(b"POST ") and b"&signature=" in request for request in requests)
 
 
 def slow_head(sock: socket.socket, _: bytes) -> None:
