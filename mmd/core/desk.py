@@ -250,6 +250,8 @@ class Desk:
         self._emit(Amend(order.client_order_id, order.order_id, order.side, order.amended_price_ticks, order.amended_size_lots))
 
     def _cancel(self, order: Order, now_ms: int) -> None:
+        # A cancel that overtakes a PUT leaves open what the order looks like, should it live on: it is cancelled again, never amended.
+        order.distrusted = order.distrusted or order.state is OrderState.AMENDING
         order.happen(Happening.CANCEL_SENT, now_ms)
         order.cancel_asked = True
         self._emit(Cancel(order.client_order_id))

@@ -58,6 +58,9 @@ TRANSITIONS: dict[tuple[OrderState, Happening], OrderState] = {
     (_S.WORKING, _H.PLACE_REFUSED): _S.UNKNOWN,  # the stream says live, the reply says refused: ask
     (_S.WORKING, _H.PLACE_LOST): _S.WORKING,
     (_S.WORKING, _H.AMEND_SENT): _S.AMENDING,
+    (_S.WORKING, _H.AMEND_ACCEPTED): _S.WORKING,  # the reply outlived a cancel that was lost, and a query that found the order live
+    (_S.WORKING, _H.AMEND_REFUSED): _S.WORKING,
+    (_S.WORKING, _H.AMEND_LOST): _S.UNKNOWN,
     (_S.WORKING, _H.CANCEL_SENT): _S.CANCELLING,
     (_S.WORKING, _H.SEEN_LIVE): _S.WORKING,
     (_S.WORKING, _H.SEEN_TERMINAL): _S.DONE,
