@@ -358,7 +358,7 @@ class Engine:
         wanted = self._quotes(view)
         if self.wanted is None or wanted.mode is not self.wanted.mode:
             position = self.rules.size.text(view.position_lots)
-            self._emit(Notice(Level.INFO, "mode", {"mode": wanted.mode.value, "position": position, "entry": view.entry_price.normalize()}))
+            self._emit(Notice(Level.INFO, "mode", {"mode": wanted.mode.value, "position": position, "entry": f"{view.entry_price.normalize():f}"}))
         if wanted.waiting is not None and self._waiting is None:
             self._emit(Notice(Level.WARNING, "waiting", {"why": wanted.waiting}))
         self.wanted, self._waiting = wanted, wanted.waiting

@@ -14,7 +14,7 @@ from typing import NoReturn
 from mmd import __version__
 from mmd.core.errors import ConfigError, MmdError
 from mmd.daemon.check import run_check
-from mmd.daemon.config import Config, load_config
+from mmd.daemon.config import Config, LogConfig, load_config
 from mmd.daemon.connections import Venue, connect
 from mmd.daemon.credentials import load_credentials
 from mmd.daemon.embedded import embed
@@ -62,6 +62,8 @@ def _run(arguments: argparse.Namespace) -> int:
     credentials = load_credentials(config, os.environ)
     conceal(credentials.secrets)
     if arguments.command == "check":
+        # Only what libraries complain of goes there; the findings go to standard output.
+        open_log(LogConfig(level="error", file="none"), config.name)
         return _with_venue(config, lambda rest_url, ws_url: _check(config, connect(config, credentials, rest_url, ws_url), credentials.source))
     open_log(config.logging, config.name)
     try:

@@ -56,25 +56,26 @@ def price_line(view: View) -> Notice | None:
 
 def balance_line(view: View) -> Notice:
     """Wallet balances, the position and what this run has made of it."""
-    fields: dict[str, object] = {asset: _plain(amount) for asset, amount in sorted(view.balances.items()) if amount}
+    fields: dict[str, object] = {asset: plain(amount) for asset, amount in sorted(view.balances.items()) if amount}
     fields |= {
-        "total": _plain(view.balance),
+        "total": plain(view.balance),
         "position": view.position,
-        "entry": _plain(view.entry_price),
+        "entry": plain(view.entry_price),
         "unrealized": f"{view.unrealized_profit:.4f}",
-        "realized": _plain(view.realized_profit),
+        "realized": plain(view.realized_profit),
         "fees": fees_text(view.commission),
         "fills": view.fills,
-        "volume": _plain(view.filled_notional),
+        "volume": plain(view.filled_notional),
     }
     return Notice(Level.INFO, "balances", fields)
 
 
 def fees_text(commission: Mapping[str, object]) -> str:
     """Fees paid by asset, as `0.12USDT,0.01USDF`."""
-    return ",".join(f"{_plain(amount)}{asset}" for asset, amount in sorted(commission.items())) or "0"
+    return ",".join(f"{plain(amount)}{asset}" for asset, amount in sorted(commission.items())) or "0"
 
 
-def _plain(amount: object) -> str:
+def plain(amount: object) -> str:
+    """A decimal without exponent and without idle zeros at its end."""
     text = f"{amount:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -16,9 +16,9 @@ from mmd.daemon.config import Config
 from mmd.daemon.connections import Venue
 from mmd.daemon.inbox import Inbox
 from mmd.daemon.lanes import Lane, Lanes
-from mmd.daemon.logbook import log_notice
+from mmd.daemon.logbook import conceal, log_notice
 from mmd.daemon.published import Published, view_of
-from mmd.daemon.reporters import Reporter, balance_line, fees_text, price_line
+from mmd.daemon.reporters import Reporter, balance_line, fees_text, plain, price_line
 from mmd.daemon.startup import Prepared, VenueUnreachable, prepare
 from mmd.daemon.workers import Worker, stop_all
 from mmd.venue.clock import monotonic_ms
@@ -124,7 +124,9 @@ class Service:
         venue, rules, put, reports = self._venue, prepared.rules, self._inbox.put, self._config.reports
         renewal_s = self._config.connection.stream_renewal_ms / 1000
         market = MarketStream(venue.ws_url, rules, put, self._inbox.put_depth, log_notice, self._generator, renewal_s=renewal_s)
-        user = UserStream(venue.ws_url, venue.client(), rules, put, log_notice, self._generator, renewal_s=renewal_s)
+        user = UserStream(
+            venue.ws_url, venue.client(), rules, put, log_notice, self._generator, learned_key=lambda key: conceal([key]), renewal_s=renewal_s
+        )
         keeper = ListenKeyKeeper(venue.client(), user.restart, log_notice, self._config.connection.listen_key_interval_ms / 1000)
         workers = [
             Worker("market-stream", market.run, market.stop, self._died),
@@ -172,11 +174,11 @@ class Service:
         fields: dict[str, object] = {
             "why": finished.reason,
             "fills": account.fills,
-            "volume": account.filled_notional.normalize(),
-            "realized": account.realized_profit.normalize(),
+            "volume": plain(account.filled_notional),
+            "realized": plain(account.realized_profit),
             "fees": fees_text(account.commission),
             "position": view.position,
-            "balance": view.balance.normalize(),
+            "balance": plain(view.balance),
             "open_orders": "unknown" if finished.open_orders is None else finished.open_orders,
         }
         code = _EXIT_CODES[finished.cause] if finished.clean or finished.cause is not Cause.STOP else EXIT_FAILED

@@ -78,7 +78,7 @@ def _prepare_once(config: Config, venue: Venue, rest: RestClient, change: bool) 
             "switch it in the venue's position mode settings, or use another account"
         )
     if read_multi_assets_margin(rest) and (config.account.margin_type or "").upper() == "ISOLATED":
-        raise ConfigError(f"{config.path}: account.margin_type: isolated margin cannot be had in multi-assets mode")
+        raise ConfigError(f"{config.path}: strategy.margin_type: isolated margin cannot be had in multi-assets mode")
     found = read_position_settings(rest, symbol)
     leverage, margin_type = config.account.leverage or found.leverage, config.account.margin_type or found.margin_type
     if change and margin_type != found.margin_type:

@@ -35,16 +35,21 @@ class UserStream:
         notice: Callable[[Notice], None],
         generator: random.Random,
         *,
+        learned_key: Callable[[str], None] | None = None,
         limits: ConnectionLimits = DEFAULT_LIMITS,
         renewal_s: float = RENEWAL_S,
         now_ms: Callable[[], int] = monotonic_ms,
     ) -> None:
-        """`generator` jitters the back-off. Raises ConfigError for a `ws_url` that is none."""
+        """`learned_key` is told each listen key before it is used, to keep it out of the log; `generator` jitters the back-off.
+
+        Raises ConfigError for a `ws_url` that is none.
+        """
         self._base_url = checked_ws_url(ws_url)
         self._rest = rest
         self._rules = rules
         self._put = put
         self._notice = notice
+        self._learned_key = learned_key
         self._unknown_types: set[str] = set()
         self._loop = StreamLoop(
             Stream.USER, self._address, self._take, put, notice, generator, limits=limits, renewal_s=renewal_s, now_ms=now_ms
@@ -70,6 +75,8 @@ class UserStream:
         listen_key = text(as_object(self._rest.call(Call.NEW_LISTEN_KEY), "listenKey"), "listenKey")
         if not _LISTEN_KEY.fullmatch(listen_key):
             raise ParseError("listenKey has characters that do not belong into an address")
+        if self._learned_key is not None:
+            self._learned_key(listen_key)
         return f"{self._base_url}/ws/{listen_key}"
 
     def _take(self, message: bytes, _received_ms: int) -> None:
