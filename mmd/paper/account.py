@@ -15,7 +15,7 @@ from mmd.paper.symbols import Symbol
 
 CENT8 = Decimal("0.00000001")  # the exchange shows and books money to eight places
 ZERO = Decimal(0)
-HISTORY_LIMIT = 5_000  # finished orders, trades and income lines kept of each account
+HISTORY_LIMIT = 3_000  # finished orders, trades and income lines kept of each account
 
 
 def money(amount: Decimal) -> Decimal:

@@ -40,7 +40,7 @@ class PaperExchange:
 
     def __init__(
         self, symbol: Symbol, source: MarketSource, *, start_ms: int, accounts: Sequence[AccountSpec] = (AccountSpec(),),
-        journal_limit: int | None = 20_000, funding_interval_ms: int = FUNDING_INTERVAL_MS,
+        journal_limit: int | None = 5_000, funding_interval_ms: int = FUNDING_INTERVAL_MS,
     ) -> None:
         self.now_ms = start_ms
         self.market = MarketData(symbol, source, start_ms, funding_interval_ms=funding_interval_ms)

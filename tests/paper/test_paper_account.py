@@ -270,3 +270,67 @@ def test_deposits_are_transfers() -> None:
     assert event["a"] == {"m": "DEPOSIT", "B": [{"a": "USDF", "wb": "12.50000000", "cw": "12.50000000", "bc": "12.5"}], "P": []}
     lines = world.exchange.income(world.account, income_type="TRANSFER")
     assert [(line.asset, line.amount, line.at_ms) for line in lines] == [("USDT", D(10_000), START_MS), ("USDF", D("12.5"), START_MS + 1)]
+
+
+def test_the_larger_offers_need_the_margin_where_they_are_worse() -> None:
+    """The mirror of the bids; a position shifts both."""
+    world = World()
+    world.place(BUY, 500, 199_000)
+    world.place(SELL, 1_000, 201_000)
+    assert margin_of(world.account, ETH, D(2000)).order_initial == D("100.5")
+    world.place(BUY, 500)
+    margin = margin_of(world.account, ETH, D(2000))
+    assert (margin.position_initial, margin.order_initial) == (D(50), D("49.75"))
+
+
+def test_maintenance_margin_grows_without_jumps() -> None:
+    """notional × ratio - cum, continuous at every bracket's floor."""
+    position = Position(PositionSide.BOTH, lots=1_000)
+    assert maintenance(position, ETH, D(40_000)) == D(160)
+    assert maintenance(position, ETH, D(100_000)) == D(450)  # 50 000 at 0.4 %, 50 000 at 0.5 %
+    for bracket in ETH.brackets[1:]:
+        below = maintenance(position, ETH, bracket.notional_floor - D("0.01"))
+        assert 0 <= maintenance(position, ETH, bracket.notional_floor) - below < D("0.01")
+
+
+def test_an_order_at_a_worse_price_than_the_mark_price_must_carry_its_loss() -> None:
+    """Initial margin alone would do, but the order opens with a loss beyond what is left."""
+    world = World()
+    world.exchange.set_leverage(world.account, 100, world.tick())
+    with pytest.raises(Refused, match="-2019"):
+        world.place(BUY, 100_000, 220_000)
+    assert world.place(BUY, 100_000, 199_000).open
+
+
+def test_an_order_that_needs_no_more_margin_is_never_refused_for_margin() -> None:
+    """With nothing available any more, a plain order may still close the position."""
+    world = World()
+    world.place(BUY, 1_000)
+    world.exchange.deposit(world.account, "USDT", D(20) - world.account.wallets["USDT"], world.tick())
+    assert margin_of(world.account, ETH, D(2000)).available == 0
+    assert world.place(SELL, 1_000, 200_005).open
+    with pytest.raises(Refused, match="-2019"):
+        world.place(BUY, 1_000, 199_000)
+
+
+def test_an_isolated_position_does_not_bind_the_cross_wallet_twice() -> None:
+    """Its margin was set aside already: what is available is the rest of the wallet."""
+    world = World()
+    world.exchange.set_margin_type(world.account, MarginType.ISOLATED, world.tick())
+    world.place(BUY, 10_000)
+    set_aside = world.account.positions[PositionSide.BOTH].isolated_wallet
+    free = world.account.wallets["USDT"] - set_aside
+    assert margin_of(world.account, ETH, D(2000)).available == free
+    lots = ETH.lot_grid.floor(free * 20 / D(1990))
+    with pytest.raises(Refused, match="-2019"):
+        world.place(BUY, lots + 20, 199_000)
+    assert world.place(BUY, lots, 199_000).open
+
+
+def test_turning_an_isolated_position_round_sets_aside_what_is_open() -> None:
+    """All of the old margin comes back, the new part brings its own."""
+    world = World()
+    world.exchange.set_margin_type(world.account, MarginType.ISOLATED, world.tick())
+    world.place(BUY, 1_000)
+    world.place(SELL, 1_500)
+    assert world.account.positions[PositionSide.BOTH].isolated_wallet == D("49.9975")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from scripted_market import World, request
 
-from mmd.core.units import Side
+from mmd.core.units import Grid, Side
 from mmd.paper.order_request import OrderType, PositionSide, TimeInForce, WorkingType
 from mmd.paper.refusals import MESSAGES, Refused
 
@@ -82,8 +82,6 @@ def test_a_bad_order_is_refused_by_its_code(code: int, fields: dict[str, Any]) -
 def test_coarse_grids_have_their_own_refusals() -> None:
     """Where the step is no power of ten, a value of the right precision can still be off the grid."""
     world = World()
-    from mmd.core.units import Grid
-
     symbol = replace(world.exchange.symbol, price_grid=Grid("0.05"), lot_grid=Grid("0.005"), min_lots=2)
     world.exchange.market.symbol = symbol
     assert refusal(world, BUY, 100, price=D("1999.01"), type=OrderType.LIMIT, time_in_force=TimeInForce.GTC).code == -4014

@@ -311,3 +311,53 @@ def move_market(world: World, mid_ticks: int) -> None:
     world.frame(bids=tuple({**gone_bids, **bids}.items()), asks=tuple({**gone_asks, **asks}.items()))
     for _ in range(600):
         world.exchange.advance(world.now_ms + 1_000)
+
+
+def test_a_smaller_order_at_another_price_goes_to_the_end() -> None:
+    """Shrinking keeps a place only at the same price."""
+    world = World()
+    order = world.place(BUY, 300, 199_990)
+    amend(world, order, 200, 199_980)
+    assert (order.original_lots, order.price_ticks, world.exchange.matching.ahead_lots(order)) == (200, 199_980, 8_000)
+
+
+def test_a_reduce_only_order_can_be_moved_at_full_size() -> None:
+    """It does not stand in its own way; grown over another, it knocks the worse one out."""
+    world = World()
+    world.place(BUY, 100)
+    order = world.place(SELL, 60, 200_050, reduce_only=True)
+    other = world.place(SELL, 40, 200_060, reduce_only=True)
+    amend(world, order, 60, 200_040)
+    assert order.open and other.open
+    amend(world, order, 100, 200_040)
+    assert order.open and other.status is OrderStatus.EXPIRED
+    amend(world, order, 100, 200_045)
+    assert order.price_ticks == 200_045 and order.open
+    with pytest.raises(Refused, match="-4118"):
+        world.place(SELL, 10, 200_050, reduce_only=True)
+
+
+def test_a_waiting_stop_does_not_use_up_the_position() -> None:
+    """Conditional orders count against the position only once triggered."""
+    world = World()
+    world.place(BUY, 100)
+    stop = world.place(SELL, 100, type=OrderType.STOP_MARKET, stop_price=D(1900), reduce_only=True)
+    assert world.place(SELL, 100, 200_050, reduce_only=True).open and stop.open
+
+
+def test_a_fill_by_the_market_knocks_out_what_it_leaves_nothing_to() -> None:
+    """Not only requests: a resting sell that closes the position expires the reduce-only orders behind it at once."""
+    world = World()
+    world.place(BUY, 100)
+    plain, closing = world.place(SELL, 100, 200_005), world.place(SELL, 100, 200_050, reduce_only=True)
+    world.trade(200_005, 100, BUY)
+    assert (plain.status, closing.status) == (OrderStatus.FILLED, OrderStatus.EXPIRED)
+
+
+def test_an_amendment_frees_the_margin_that_it_replaces() -> None:
+    """An order that uses nearly all margin can still be moved by a tick, but not doubled."""
+    world = World()
+    order = world.place(BUY, 100_000, 199_000)
+    amend(world, order, 100_000, 199_001)
+    assert order.price_ticks == 199_001
+    assert amend_code(world, order, 200_000, 199_001) == -2019

@@ -151,3 +151,41 @@ def test_nobody_is_ever_ahead_of_nothing(seed: int) -> None:
             queue.resize(random.choice((0, random.randrange(0, 200))), now_ms)
             assert all(place.ahead_lots <= queue.outside_lots for place in queue.places), f"seed {seed}"
         assert all(place.ahead_lots >= 0 and place.moved_lots >= 0 for place in queue.places), f"seed {seed}"
+
+
+def test_a_trade_is_used_up_by_its_shrink() -> None:
+    """Once a depth change has reported the trade, the next shrink is a cancellation."""
+    queue = queue_of(50)
+    queue.resize(130, 1)
+    queue.announce_trade(30, 2)
+    queue.eat(30)
+    queue.resize(100, 3)
+    queue.resize(50, 4)
+    assert ahead(queue) == [10]  # 20 × 50/100
+
+
+def test_a_shrink_is_handed_back_once() -> None:
+    """A second trade of the same size is not the one that the shrink reported: its own shrink is still to come."""
+    queue = queue_of(100)
+    queue.resize(200, 1)
+    queue.resize(170, 2)
+    for at_ms in (3, 4):
+        queue.announce_trade(30, at_ms)
+        queue.eat(30)
+    assert ahead(queue) == [40]
+    queue.resize(140, 5)
+    assert ahead(queue) == [40]
+
+
+def test_lots_that_an_account_took_are_gone_at_once() -> None:
+    """They are no shrink to come, whatever trades were announced before."""
+    queue = queue_of(100)
+    queue.take(60)
+    assert (ahead(queue), queue.outside_lots) == ([40], 40)
+    queue.resize(20, 1)
+    assert ahead(queue) == [20]
+    queue = queue_of(100)
+    queue.announce_trade(80, 1)
+    queue.take(50)
+    queue.join(order(2), 2)
+    assert ahead(queue)[1] == 0

@@ -103,6 +103,7 @@ def check_book(exchange: PaperExchange, seed: int) -> None:
             if order.type is OrderType.LIMIT:
                 ahead = exchange.matching.ahead_lots(order)
                 assert ahead is not None and ahead >= 0, f"seed {seed}: order {order.order_id}"
+                assert exchange.matching.fillable_lots(order) > 0, f"seed {seed}: order {order.order_id} has nothing to close"
                 if order.time_in_force is not TimeInForce.HIDDEN:
                     resting[order.side][order.price_ticks] += order.remaining_lots
     for side in Side:
