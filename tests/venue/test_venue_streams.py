@@ -299,7 +299,7 @@ def test_an_event_that_does_not_read_ends_the_connection(user: Any, running: Any
 @pytest.mark.parametrize("answer", [(503, b"<html>"), (401, b'{"code":-2015,"msg":"Invalid API-key"}'), (200, b"{}"), key("../../x"), key("")])
 def test_no_key_means_another_try(user: Any, running: Any, answer: tuple[int, bytes]) -> None:
     """A failed or strange answer to POST listenKey is a failed attempt: noticed without the key, tried again."""
-    stream, inbox, server = user(answer, key(), [MARGIN_CALL])
+    stream, inbox, _ = user(answer, key(), [MARGIN_CALL])
     running(stream)
     assert inbox.next(1) == [USER_UP]
     assert [notice.event for notice in inbox.notices] == ["stream_connect_failed"]
