@@ -151,6 +151,26 @@ def test_where_nobody_listens_nothing_was_sent(lane: Any) -> None:
     assert failure(lane(f"http://127.0.0.1:{port}")) == Unsent("ConnectionRefusedError: Connection refused")
 
 
+def test_a_lane_recovers_when_the_venue_comes_back(wire: Any, lane: Any) -> None:
+    """After a refused connection the same client connects and works again."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    rest = lane(f"http://127.0.0.1:{port}")
+    assert isinstance(failure(rest), Unsent)
+    with socket.create_server(("127.0.0.1", port)) as listener:
+
+        def answer_one() -> None:
+            sock, _ = listener.accept()
+            with sock:
+                sock.recv(65_536)
+                wire.answer(b'{"orderId": 1}')(sock, b"")
+
+        thread = threading.Thread(target=answer_one)
+        thread.start()
+        assert rest.call(Call.PLACE, ORDER) == {"orderId": 1}
+        thread.join(5)
+
+
 def test_a_name_that_does_not_resolve_was_never_sent_to(lane: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failure of DNS is Unsent."""
 
