@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from itertools import count
 from typing import Any, TypeVar
@@ -51,7 +51,7 @@ class PaperExchange:
         self._entry = OrderEntry(self.market, self.matching, settlement, count(start_ms).__next__)
         self._liquidator = Liquidator(self.market, self.matching, self._entry, settlement)
         self._settlement = settlement
-        self._prices_seen: tuple[Decimal, int | None] | None = None
+        self._followed: tuple[Decimal, int | None, int] | None = None
         self.accounts: dict[str, Account] = {}
         for spec in accounts:
             account = self.accounts[spec.api_key] = Account(spec)
@@ -123,26 +123,25 @@ class PaperExchange:
             funding = self.market.settle_funding()
             for account in self.accounts.values():
                 settle_funding(account, self.market, funding.rate, funding.mark_price, now_ms, self._settlement)
-            self._follow(self.accounts.values())
+            self._follow()
 
     def _follow_prices(self) -> None:
-        """Triggers and liquidations, where a price that they depend on has changed."""
-        prices = (self.market.mark_price, self.market.last_price_ticks)
-        if prices != self._prices_seen:
-            self._prices_seen = prices
-            self._follow(self.accounts.values())
+        """Triggers and liquidations, where a price or a position that they depend on has changed."""
+        if self._state() != self._followed:
+            self._follow()
 
-    def _follow(self, accounts: Iterable[Account]) -> None:
-        accounts = [a for a in accounts if a.open_orders or a.open_positions()]
-        while accounts:
+    def _state(self) -> tuple[Decimal, int | None, int]:
+        return self.market.mark_price, self.market.last_price_ticks, self._settlement.trades_booked
+
+    def _follow(self) -> None:
+        moved = True
+        while moved:
+            # What is triggered or liquidated may trade with any account, and so move the next.
             moved = False
-            for account in accounts:
+            for account in self.accounts.values():
                 moved |= self._entry.fire(account, self.now_ms)
                 moved |= self._liquidator.check(account, self.now_ms)
-            if not moved:
-                return
-            # What was triggered may have traded with any account.
-            accounts = list(self.accounts.values())
+        self._followed = self._state()
 
     def _request(self, account: Account, what: str, now_ms: int, act: Callable[[], T]) -> T:
         """Runs one request at its time; writes down a refusal."""
@@ -152,8 +151,7 @@ class PaperExchange:
         except Refused as refusal:
             self.journal.write(self.now_ms, "refused", account=account.api_key, request=what, code=refusal.code, msg=refusal.msg)
             raise
-        self._follow(self.accounts.values())
-        self._prices_seen = (self.market.mark_price, self.market.last_price_ticks)
+        self._follow()
         return result
 
     # Money

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from mmd.core.units import Side
-from mmd.paper.account import Account, Position, money
+from mmd.paper.account import ZERO, Account, Position, money
 from mmd.paper.amount_text import average_price_text, price_text, quantity_text
 from mmd.paper.margin import bankruptcy_price_ticks, cross_wallet_of, maintenance, margin_of
 from mmd.paper.market_data import MarketData
@@ -35,6 +35,8 @@ class Liquidator:
         positions = account.open_positions()
         if not positions:
             account.margin_called = False
+            # The account itself may have closed at a loss that its wallet does not cover.
+            self._clear(account, max(ZERO, -cross_wallet_of(account, self._market.symbol)), now_ms)
             return False
         if account.margin_type is MarginType.CROSSED:
             groups: list[Sequence[Position]] = [positions]

@@ -19,6 +19,7 @@ class Settlement:
     def __init__(self, market: MarketData, journal: Journal) -> None:
         self._market = market
         self.journal = journal
+        self.trades_booked = 0
 
     def accept(self, order: Order, now_ms: int) -> None:
         """A new order is in."""
@@ -48,6 +49,7 @@ class Settlement:
 
     def trade(self, order: Order, price_ticks: int, lots: int, trade_id: int, maker: bool, now_ms: int) -> None:
         """One side of a trade: position, profit, fee, then ACCOUNT_UPDATE and ORDER_TRADE_UPDATE."""
+        self.trades_booked += 1
         account, symbol = order.account, self._market.symbol
         position = account.positions[order.position_side]
         realized = self._move_position(account, position, order.side, price_ticks, lots)

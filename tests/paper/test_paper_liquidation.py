@@ -109,3 +109,15 @@ def test_a_hedged_cross_account_is_closed_on_both_sides() -> None:
     assert [o.position_side for o in world.exchange.force_orders(world.account)] == [PositionSide.LONG, PositionSide.SHORT]
     assert world.account.wallets["USDT"] >= 0
     assert world.account.wallets["USDT"] == sum(income.amount for income in world.account.incomes)
+
+
+def test_a_wallet_that_its_owner_overdrew_is_made_whole() -> None:
+    """Closing at the market while the mark price still lags can lose more than there is; the insurance fund pays the rest at once."""
+    world = poor_world()
+    world.exchange.set_leverage(world.account, 100, world.tick())
+    world.place(BUY, 1_200)
+    move_book(world, 185_000)
+    world.place(SELL, 1_200, 180_000, reduce_only=True)
+    assert not world.account.force_orders and world.account.wallets["USDT"] == 0
+    assert [i.amount > 0 for i in world.exchange.income(world.account, income_type="INSURANCE_CLEAR")] == [True]
+    assert world.events("ACCOUNT_UPDATE")[-1]["a"]["m"] == "INSURANCE_CLEAR"

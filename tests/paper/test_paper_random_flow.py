@@ -209,3 +209,36 @@ def test_a_quoter_on_the_synthetic_market_is_filled_and_balances(seed: int) -> N
     check_journal(exchange, seed)
     assert account.trades and all(trade.maker for trade in account.trades), f"seed {seed}"
     assert 0 <= account.positions[PositionSide.BOTH].lots <= 50, f"seed {seed}"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_books_hold_through_liquidations(seed: int) -> None:
+    """Two poor accounts at full leverage in a market that jumps: both are liquidated again and again, and every book still balances."""
+    random, mid, liquidations = Random(seed), MID, 0
+    world = World(accounts=two_accounts(40))
+    accounts = list(world.exchange.accounts.values())
+    world.exchange.set_leverage(accounts[0], 125, world.tick())
+    world.exchange.set_leverage(accounts[1], 125, world.tick())
+    if seed % 2:
+        world.exchange.set_margin_type(accounts[1], MarginType.ISOLATED, world.tick())
+    for step in range(400):
+        if step % 40 == 0:
+            mid += random.choice((-9_000, 9_000))
+            for account in accounts:
+                if account.wallets["USDT"] < 10:
+                    world.exchange.deposit(account, "USDT", Decimal(30), world.tick())
+        random_market_event(world, random, mid)
+        try:
+            random_request(world, random.choice(accounts), random, mid)
+        except Refused:
+            pass
+        world.exchange.advance(world.now_ms + 200)
+        check_book(world.exchange, seed)
+        for account in accounts:
+            assert account.open_positions() or account.wallets["USDT"] >= 0, f"seed {seed}"
+    for account in accounts:
+        check_account(account, seed)
+        liquidations += len(account.force_orders)
+        assert all(order.status is OrderStatus.FILLED for order in account.force_orders), f"seed {seed}"
+    check_journal(world.exchange, seed)
+    assert liquidations, f"seed {seed}: nobody was liquidated"
