@@ -100,11 +100,11 @@ class Desk:
 
     # --- what the venue says ----------------------------------------------------------------------------------------------------------
 
-    def hear(self, report: OrderReport, now_ms: int, echoed: bool = False) -> Order:
-        """Take in a report on an own order; one that is not known is adopted, to be cancelled."""
+    def hear(self, report: OrderReport, now_ms: int, echoed: bool = False, fill: Fill | None = None) -> Order:
+        """Take in a report on an own order; one that is not known is adopted, to be cancelled. `fill` came with it and is yet to be booked."""
         order = self.find(report.client_order_id)
         if order is None:
-            order = self._adopt(report, now_ms)
+            order = self._adopt(report, fill, now_ms)
         was_live = order.is_live
         proven_terminal = order.status is not None and order.status.is_terminal
         order.learn(report, now_ms)
@@ -122,13 +122,16 @@ class Desk:
 
     def book(self, order: Order, fill: Fill) -> None:
         """Count a booked fill on its order."""
+        if fill.trade_time_ms <= order.settled_time_ms:
+            return
         order.booked_lots += fill.size_lots
         order.executed_lots = max(order.executed_lots, order.booked_lots)
 
-    def settle(self) -> None:
-        """The account's position has just been read and adopted: what is executed is in it, trade by trade or not."""
+    def settle(self, asked_ms: int) -> None:
+        """The account's position, asked for at `asked_ms`, is being adopted: what was executed before is in it, trade by trade or not."""
         for order in self._active.values():
-            order.booked_lots = order.executed_lots
+            if order.unbooked_lots and order.executed_ms < asked_ms:
+                order.booked_lots, order.settled_time_ms = order.executed_lots, order.update_time_ms
 
     def miss(self, listed: Iterable[OrderReport], asked_ms: int, now_ms: int) -> None:
         """Every live order that is older than the listing of open orders and not in it has to be asked for."""
@@ -372,7 +375,7 @@ class Desk:
         }
         self._emit(Notice(Level.INFO, event, fields))
 
-    def _adopt(self, report: OrderReport, now_ms: int) -> Order:
+    def _adopt(self, report: OrderReport, fill: Fill | None, now_ms: int) -> Order:
         """An order of an earlier run (or a tombstone long swept away) that the venue knows: registered in no slot, so it is unwanted."""
         order = Order(
             client_order_id=report.client_order_id,
@@ -383,8 +386,9 @@ class Desk:
             reduce_only=report.reduce_only,
             post_only=False,
             requested_ms=now_ms,
-            booked_lots=report.executed_lots,
+            booked_lots=report.executed_lots - (fill.size_lots if fill is not None else 0),
             executed_lots=report.executed_lots,
+            settled_time_ms=report.update_time_ms - (fill is not None),
             echoed=True,
         )
         self._active[order.client_order_id] = order

@@ -130,7 +130,7 @@ class Engine:
     def _on_order_update(self, event: OrderUpdate, now_ms: int) -> None:
         report = event.report
         if self.desk.is_own(report.client_order_id):
-            self.desk.hear(report, now_ms, echoed=True)
+            self.desk.hear(report, now_ms, echoed=True, fill=event.fill)
         if event.fill is not None:
             self._book(event.fill, now_ms)
         if event.forced:
@@ -222,13 +222,13 @@ class Engine:
         if self._started:
             for fill in truth.fills:
                 self._book(fill, now_ms)
-            self.desk.settle()
-            difference = self.account.check(truth.position, truth.balances, reply.sent_ms, now_ms)
+            self.desk.settle(reply.sent_ms)
+            difference = self.account.check(truth.position, truth.balances, truth.fills, reply.sent_ms, now_ms)
             if difference:
                 amounts = {"difference": self.rules.size.text(difference), "position": self.rules.size.text(self.account.position.amount_lots)}
                 self._emit(Notice(Level.WARNING, "position_adopted", {**amounts, "does": "goes on from the venue's"}))
         else:
-            self.account.start_from(truth.position, truth.balances, truth.fills)
+            self.account.start_from(truth.position, truth.balances, truth.fills, reply.sent_ms, now_ms)
             self._started = True
         self._finish_sync(now_ms)
 
@@ -335,7 +335,7 @@ class Engine:
         """Ask for the account's truth where it is needed: to get in step, and to verify at the end that no order is open."""
         if self._truth_is_needed() and now_ms >= self._truth_due_ms:
             self._truth_asked = True
-            self._emit(Reconcile(self.account.last_trade_id))
+            self._emit(Reconcile(self.account.read_trades_from_id))
 
     def _truth_is_needed(self) -> bool:
         if self._truth_asked or self.state not in (State.SYNC, State.STOP) or self._synced:

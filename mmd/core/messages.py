@@ -259,7 +259,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Reconcile:
-    """Read open orders, trades after `from_trade_id` (None: no trades), position and balances; answer with one `Reply`."""
+    """Read open orders, trades after `from_trade_id` (None: one page of the newest), position and balances; answer with one `Reply`."""
 
     from_trade_id: int | None
 

@@ -129,7 +129,9 @@ class Order:
     status: OrderStatus | None = None
     order_id: int = 0
     executed_lots: int = 0
+    executed_ms: int = 0  # when the executed size last rose, on our clock
     booked_lots: int = 0
+    settled_time_ms: int = 0  # trades up to this venue time count as booked
     update_time_ms: int = 0
     amended_price_ticks: int = 0
     amended_size_lots: int = 0
@@ -175,7 +177,8 @@ class Order:
     def learn(self, report: OrderReport, now_ms: int) -> None:
         """Take over what the venue reported, newest wins by its update time, and move along the table."""
         self.order_id = report.order_id or self.order_id
-        self.executed_lots = max(self.executed_lots, report.executed_lots)
+        if report.executed_lots > self.executed_lots:
+            self.executed_lots, self.executed_ms = report.executed_lots, now_ms
         if report.update_time_ms >= self.update_time_ms:
             self.update_time_ms = report.update_time_ms
             self.price_ticks, self.size_lots = report.price_ticks, report.size_lots

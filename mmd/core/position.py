@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
+from typing import TypeGuard
 
 from mmd.core.messages import Fill, PositionReport
 from mmd.core.rules import SymbolRules
+from mmd.core.units import Side
 
 _REMEMBERED_TRADES = 20_000
 _RECENT_FILLS = 256
+_REREAD_TRADES = 500
 _ZERO = Decimal(0)
 
 
@@ -48,28 +51,40 @@ class Account:
         self.reported: PositionReport | None = None
         self.differs_since_ms: int | None = None
         self.balances: dict[str, Decimal] = {}
-        self.last_trade_id: int | None = None
         self.fills = 0
         self.filled_notional = _ZERO
         self.realized_profit = _ZERO
         self.commission: defaultdict[str, Decimal] = defaultdict(Decimal)
-        self._booked: OrderedDict[int, None] = OrderedDict()
+        self._booked: OrderedDict[tuple[int, Side], None] = OrderedDict()
+        self._read_to_trade_id: int | None = None  # the last trade of the last list that was read
+        self._booked_since: deque[int] = deque(maxlen=_REREAD_TRADES)
         self._recent: deque[tuple[int, Fill]] = deque(maxlen=_RECENT_FILLS)
         self._adopted_time_ms = 0
+        self._reported_heard_ms = 0
         self._balance_heard_ms: dict[str, int] = {}
 
     def balance(self, assets: Iterable[str]) -> Decimal:
         """The wallet total of the given assets, at par."""
         return sum((self.balances.get(asset, _ZERO) for asset in assets), _ZERO)
 
+    @property
+    def read_trades_from_id(self) -> int | None:
+        """The trade after which the venue's list of trades has to be read (FAULTS U7); None where the newest ones will do.
+
+        Not the last one booked: the user stream may go on after a gap, and a trade in the gap comes before those booked since. A few hundred
+        are read again rather than one missed.
+        """
+        return self._booked_since[0] if len(self._booked_since) == _REREAD_TRADES else self._read_to_trade_id
+
     def book(self, fill: Fill, now_ms: int) -> bool:
-        """Book a fill, once for its trade id (FAULTS U5); False where it was booked before.
+        """Book a fill, once for its trade id and side (FAULTS U5; both sides of one trade may be ours); False where it was booked before.
 
         A fill that the adopted position already held moves the totals, but not the position.
         """
-        if fill.trade_id in self._booked:
+        if (fill.trade_id, fill.side) in self._booked:
             return False
-        self._remember(fill.trade_id)
+        self._remember(fill)
+        self._booked_since.append(fill.trade_id)
         self.fills += 1
         self.filled_notional += self._rules.notional(fill.price_ticks, fill.size_lots)
         self.realized_profit += fill.realized_profit
@@ -89,7 +104,7 @@ class Account:
     def hear_position(self, report: PositionReport, now_ms: int) -> None:
         """The venue's absolute position from ACCOUNT_UPDATE; an older one than the last is passed over (FAULTS U4)."""
         if self.reported is None or report.update_time_ms >= self.reported.update_time_ms:
-            self.reported = report
+            self.reported, self._reported_heard_ms = report, now_ms
             self._compare(now_ms)
 
     def stream_lost(self) -> None:
@@ -97,34 +112,51 @@ class Account:
         self.reported = None
         self.differs_since_ms = None
 
-    def start_from(self, position: PositionReport, balances: Mapping[str, Decimal], fills: Iterable[Fill]) -> None:
+    def start_from(
+        self, position: PositionReport, balances: Mapping[str, Decimal], fills: Collection[Fill], asked_ms: int, now_ms: int
+    ) -> None:
         """The first truth of this run: adopt it; `fills` are from before it and only mark where trades go on."""
         for fill in fills:
-            self._remember(fill.trade_id)
-        self.balances.update(balances)
-        self._adopt(position.amount_lots, position.entry_price, position.update_time_ms)
+            self._remember(fill)
+        self.check(position, balances, fills, asked_ms, now_ms)
 
-    def check(self, position: PositionReport, balances: Mapping[str, Decimal], asked_ms: int, now_ms: int) -> int:
-        """Compare with a later reading that was asked for at `asked_ms`, adopt the venue's, and return the difference in lots.
+    def check(
+        self, position: PositionReport, balances: Mapping[str, Decimal], fills: Collection[Fill], asked_ms: int, now_ms: int
+    ) -> int:
+        """Compare with a reading that was asked for at `asked_ms`, adopt the venue's, and return the difference in lots.
 
-        A reading older than the stream is not applied (FAULTS R6); fills that came while it was on its way are counted on top.
+        `fills` were read just before the position and are in it. A reading older than the stream is not applied (FAULTS R6); other fills that
+        came while it was on its way are counted on top.
         """
         for asset, balance in balances.items():
             if self._balance_heard_ms.get(asset, -1) < asked_ms:
                 self.balances[asset] = balance
-        if self.reported is not None and self.reported.update_time_ms > position.update_time_ms:
+        if self._is_newer(self.reported, position, asked_ms):
             position = self.reported
+        else:
+            self.reported, self._reported_heard_ms = position, now_ms
+        held = {(fill.trade_id, fill.side) for fill in fills}
         since = [
             fill.side.sign * fill.size_lots
             for booked_ms, fill in self._recent
-            if booked_ms >= asked_ms and fill.trade_time_ms > position.update_time_ms
+            if booked_ms >= asked_ms and fill.trade_time_ms > position.update_time_ms and (fill.trade_id, fill.side) not in held
         ]
         expected = position.amount_lots + sum(since)
         difference = expected - self.position.amount_lots
         if difference:
             self._adopt(expected, position.entry_price, position.update_time_ms)
+        if fills:
+            self._read_to_trade_id = max(fill.trade_id for fill in fills)
+            self._booked_since.clear()
         self.differs_since_ms = None
+        self._compare(now_ms)
         return difference
+
+    def _is_newer(self, reported: PositionReport | None, position: PositionReport, asked_ms: int) -> TypeGuard[PositionReport]:
+        """Whether the stream's figure is newer than the reading; within one millisecond the one that came later is."""
+        if reported is None or reported.update_time_ms < position.update_time_ms:
+            return False
+        return reported.update_time_ms > position.update_time_ms or self._reported_heard_ms >= asked_ms
 
     def _adopt(self, amount_lots: int, entry_price: Decimal, time_ms: int) -> None:
         self.position = Position(amount_lots, entry_price)
@@ -137,8 +169,7 @@ class Account:
         elif self.differs_since_ms is None:
             self.differs_since_ms = now_ms
 
-    def _remember(self, trade_id: int) -> None:
-        self._booked[trade_id] = None
-        self.last_trade_id = max(trade_id, self.last_trade_id or 0)
+    def _remember(self, fill: Fill) -> None:
+        self._booked[fill.trade_id, fill.side] = None
         if len(self._booked) > _REMEMBERED_TRADES:
             self._booked.popitem(last=False)

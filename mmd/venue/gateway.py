@@ -110,10 +110,13 @@ class Gateway:
     def _reconcile(self, request: Reconcile) -> Reconciled:
         """In this order: what fills after its read shows up in a later one, never in none."""
         open_orders = read_open_orders(self._rest.call(Call.OPEN_ORDERS, self._symbol()), self.rules)
-        fills = () if request.from_trade_id is None else self._trades_after(request.from_trade_id)
+        fills = self._newest_trades() if request.from_trade_id is None else self._trades_after(request.from_trade_id)
         position = read_position(self._rest.call(Call.POSITION_RISK, self._symbol()), self.rules)
         balances = read_wallets(self._rest.call(Call.BALANCE))
         return Reconciled(open_orders, fills, position, balances)
+
+    def _newest_trades(self) -> tuple[Fill, ...]:
+        return read_trades(self._rest.call(Call.USER_TRADES, [*self._symbol(), ("limit", str(TRADES_PAGE))]), self.rules)
 
     def _trades_after(self, trade_id: int) -> tuple[Fill, ...]:
         fills: list[Fill] = []

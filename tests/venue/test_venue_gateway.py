@@ -162,12 +162,13 @@ def test_reconcile_reads_in_order(gateway_to: Any) -> None:
     ]
 
 
-def test_reconcile_without_a_trade_id_reads_no_trades(gateway_to: Any) -> None:
-    """None means that trades are not asked for."""
+def test_reconcile_without_a_trade_id_reads_the_newest_trades(gateway_to: Any) -> None:
+    """None means one page of the newest trades: without fromId, which "gets most recent trades"."""
     gateway, venue = gateway_to(healthy())
     outcome = gateway.perform(Reconcile(None)).outcome
-    assert isinstance(outcome, Reconciled) and outcome.fills == ()
-    assert "GET /fapi/v1/userTrades" not in [asked for asked, _ in venue.asked]
+    assert isinstance(outcome, Reconciled)
+    assert [fill.trade_id for fill in outcome.fills] == [6, 9]
+    assert ("GET /fapi/v1/userTrades", {"symbol": "ETHUSDT", "limit": str(TRADES_PAGE)}) in venue.asked
 
 
 def test_trades_are_paged_until_exhausted(gateway_to: Any) -> None:
