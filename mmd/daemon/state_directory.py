@@ -1,0 +1,113 @@
+"""What outlives the process: where it lies, the lock against a second daemon, and the latch of a halt.
+
+Everything here is named after the venue, the account and the symbol (as a digest: no file name tells a key), so that two configurations of one
+market share it and two markets never do.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmd.core.errors import ConfigError
+
+
+def state_directory(environ: Mapping[str, str]) -> Path:
+    """Where state is kept: systemd's `$STATE_DIRECTORY`, else `$XDG_STATE_HOME/mmd`, else `~/.local/state/mmd`; made where it is absent.
+
+    Raises ConfigError where it cannot be made or written.
+    """
+    given = environ.get("STATE_DIRECTORY", "").split(":")[0]
+    base = environ.get("XDG_STATE_HOME") or os.path.join(environ.get("HOME") or os.path.expanduser("~"), ".local", "state")
+    path = Path(given) if given else Path(base) / "mmd"
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{path}: the state directory cannot be made: {error.strerror}; set STATE_DIRECTORY to one that can") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise ConfigError(f"{path}: the state directory cannot be written by this user; set STATE_DIRECTORY to one that can")
+    return path
+
+
+def market_name(venue_url: str, account: str, symbol: str) -> str:
+    """A file name for one account's one market on one venue."""
+    digest = hashlib.blake2s(f"{venue_url}\n{account}".encode(), digest_size=6).hexdigest()
+    return f"{symbol}-{digest}"
+
+
+class InstanceLock:
+    """At most one daemon an account and symbol on this host (FAULTS P4). Held until `release`, or until the process ends, however it ends."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        """Takes the lock. Raises ConfigError where another process holds it, naming that process."""
+        self.path = directory / f"{name}.lock"
+        try:
+            self._file = open(self.path, "a+", encoding="ascii")  # noqa: SIM115 (held open for as long as the lock is)
+        except OSError as error:
+            raise ConfigError(f"{self.path}: the lock cannot be opened: {error.strerror}") from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.seek(0)
+            holder = self._file.read().strip() or "unknown"
+            self._file.close()
+            raise ConfigError(f"{self.path}: this account and symbol are traded already, by process {holder}; stop that one first") from None
+        self._file.truncate(0)
+        self._file.write(f"{os.getpid()}\n")
+        self._file.flush()
+
+    def release(self) -> None:
+        """Let the lock go; the file stays."""
+        self._file.close()
+
+
+@dataclass(frozen=True)
+class Halt:
+    """Why and when trading was halted; `time` is UTC in ISO format."""
+
+    reason: str
+    time: str
+
+
+class HaltLatch:
+    """A halt that outlives restarts: a file that is there until `clear`. Replaced whole or not at all (FAULTS P5)."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self.path = directory / f"{name}.halt"
+
+    def read(self) -> Halt | None:
+        """The latched halt, or None. A file that cannot be read counts as a halt: nothing is guessed."""
+        try:
+            found = json.loads(self.path.read_text(encoding="utf-8"))
+            return Halt(str(found["reason"]), str(found["time"]))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            return Halt(f"the latch itself cannot be read ({error})", "unknown")
+
+    def set(self, halt: Halt) -> None:
+        """Latch. Raises OSError where the disk does not take it."""
+        descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=f"{self.path.name}.")
+        try:
+            with open(descriptor, "w", encoding="utf-8") as file:
+                json.dump({"reason": halt.reason, "time": halt.time}, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, self.path)
+        except BaseException:
+            os.unlink(name)
+            raise
+
+    def clear(self) -> bool:
+        """Take the latch away; False where there was none."""
+        try:
+            self.path.unlink()
+        except FileNotFoundError:
+            return False
+        return True
