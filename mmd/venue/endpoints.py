@@ -32,7 +32,7 @@ class Call(Enum):
 
 
 class Security(Enum):
-    """V1 "Endpoint Security Type": nothing, the key's header alone, or the header and a signature."""
+    """V1 "Endpoint Security Type": nothing, the key's header alone, or the header and a signature. V3 knows no middle way."""
 
     NONE = auto()
     KEY = auto()
@@ -70,4 +70,27 @@ V1: Family = {
     Call.SET_MARGIN_TYPE: Endpoint("POST", "/fapi/v1/marginType", Security.SIGNED),
     Call.NEW_LISTEN_KEY: Endpoint("POST", "/fapi/v1/listenKey", Security.KEY),
     Call.KEEP_LISTEN_KEY: Endpoint("PUT", "/fapi/v1/listenKey", Security.KEY),
+}
+
+# V3 "Account/Trades Endpoints"; the listen key is signed for too (V3 "Endpoints requiring signature": USER_STREAM).
+V3: Family = {
+    Call.PING: Endpoint("GET", "/fapi/v3/ping", Security.NONE),
+    Call.SERVER_TIME: Endpoint("GET", "/fapi/v3/time", Security.NONE),
+    Call.EXCHANGE_INFO: Endpoint("GET", "/fapi/v3/exchangeInfo", Security.NONE),
+    Call.PLACE: Endpoint("POST", "/fapi/v3/order", Security.SIGNED),
+    Call.AMEND: Endpoint("PUT", "/fapi/v3/order", Security.SIGNED),
+    Call.CANCEL: Endpoint("DELETE", "/fapi/v3/order", Security.SIGNED),
+    Call.CANCEL_ALL: Endpoint("DELETE", "/fapi/v3/allOpenOrders", Security.SIGNED),
+    Call.QUERY: Endpoint("GET", "/fapi/v3/order", Security.SIGNED),
+    Call.OPEN_ORDERS: Endpoint("GET", "/fapi/v3/openOrders", Security.SIGNED),
+    Call.USER_TRADES: Endpoint("GET", "/fapi/v3/userTrades", Security.SIGNED),
+    Call.POSITION_RISK: Endpoint("GET", "/fapi/v3/positionRisk", Security.SIGNED),
+    Call.BALANCE: Endpoint("GET", "/fapi/v3/balance", Security.SIGNED),
+    Call.COUNTDOWN: Endpoint("POST", "/fapi/v3/countdownCancelAll", Security.SIGNED),
+    Call.POSITION_MODE: Endpoint("GET", "/fapi/v3/positionSide/dual", Security.SIGNED),
+    Call.MULTI_ASSETS_MARGIN: Endpoint("GET", "/fapi/v3/multiAssetsMargin", Security.SIGNED),
+    Call.SET_LEVERAGE: Endpoint("POST", "/fapi/v3/leverage", Security.SIGNED),
+    Call.SET_MARGIN_TYPE: Endpoint("POST", "/fapi/v3/marginType", Security.SIGNED),
+    Call.NEW_LISTEN_KEY: Endpoint("POST", "/fapi/v3/listenKey", Security.SIGNED),
+    Call.KEEP_LISTEN_KEY: Endpoint("PUT", "/fapi/v3/listenKey", Security.SIGNED),
 }

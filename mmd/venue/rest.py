@@ -19,7 +19,7 @@ from mmd.venue.endpoints import Call, Family, Security
 from mmd.venue.json_fields import ParseError, load_json, whole
 from mmd.venue.lane_transport import Exchange, LaneSession
 from mmd.venue.redaction import describe, redact
-from mmd.venue.signing import Params, Signer, urlencode
+from mmd.venue.signing import CannotSign, Params, Signer, urlencode
 
 MAX_BODY_BYTES = 8 << 20
 
@@ -88,7 +88,10 @@ class RestClient:
 
     def call(self, call: Call, params: Params = ()) -> Any:
         """The parsed JSON of the venue's answer. Raises CallFailed, and ClockUnset before the venue's time is known."""
-        request = self._prepare(call, params)
+        try:
+            request = self._prepare(call, params)
+        except CannotSign as error:
+            raise CallFailed(call, Unsent(str(error))) from None
         self._exchange.begin(self._timeouts.answer_s)
         try:
             response = self._session.send(request, stream=True, allow_redirects=False, proxies={}, timeout=self._timeouts)

@@ -7,7 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 from urllib.parse import quote_plus
 
+from mmd.core.errors import MmdError
+
 Params = Sequence[tuple[str, str]]
+
+
+class CannotSign(MmdError):
+    """Nothing can be signed now that the venue would accept."""
 
 
 class Signer(Protocol):
@@ -18,7 +24,10 @@ class Signer(Protocol):
         """What every private request carries in its head."""
 
     def sign(self, params: Params, time_ms: int) -> str:
-        """The urlencoded payload, signature last. `time_ms` is the venue's clock; what makes a request fresh is the signer's business."""
+        """The urlencoded payload, signature last. `time_ms` is the venue's clock; what makes a request fresh is the signer's business.
+
+        Raises CannotSign.
+        """
 
 
 def urlencode(params: Params) -> str:
