@@ -1,4 +1,4 @@
-"""The command line: `mmd -c FILE [check]`, `mmd paper …`, `mmd --version`.
+"""The command line: `mmd -c FILE [check | cancel | flatten | resume]`, `mmd paper …`, `mmd --version`.
 
 Exit codes: 0 clean, 78 configuration or credentials (a supervisor must not restart), 75 venue unreachable at the start, 1 anything else.
 """
@@ -8,18 +8,31 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn
 
 from mmd import __version__
 from mmd.core.errors import ConfigError, MmdError
+from mmd.core.messages import Level, Notice
 from mmd.daemon.check import run_check
 from mmd.daemon.config import Config, LogConfig, load_config
 from mmd.daemon.connections import Venue, connect
-from mmd.daemon.credentials import load_credentials
+from mmd.daemon.credentials import Credentials, load_credentials
 from mmd.daemon.embedded import embed
-from mmd.daemon.logbook import close_log, conceal, open_log
-from mmd.daemon.service import EXIT_CLEAN, EXIT_CONFIG, EXIT_FAILED, run_service
+from mmd.daemon.interventions import Intervention, resume
+from mmd.daemon.logbook import close_log, conceal, log_notice, open_log
+from mmd.daemon.service import EXIT_CLEAN, EXIT_CONFIG, EXIT_FAILED, EXIT_UNREACHABLE, run_service
+from mmd.daemon.startup import VenueUnreachable
+from mmd.daemon.state_directory import HaltLatch, InstanceLock, market_name, state_directory
+
+_COMMANDS = {
+    "run": "(the default) trade in the foreground until SIGTERM",
+    "check": "test everything, print the first quotes, send nothing",
+    "cancel": "cancel our open orders and verify that none is left, daemon up or down",
+    "flatten": "cancel, then close the position at the market, reduce-only",
+    "resume": "clear a latched halt",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,6 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"mmd: {error}", file=sys.stderr)
         return EXIT_CONFIG
+    except VenueUnreachable as error:
+        print(f"mmd: {error}", file=sys.stderr)
+        return EXIT_UNREACHABLE
     except MmdError as error:
         print(f"mmd: {error}", file=sys.stderr)
         return EXIT_FAILED
@@ -51,8 +67,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-c", "--config", metavar="FILE", required=True, help="the configuration, one YAML file a market")
     parser.add_argument("--symbol", metavar="S", help="trade S instead of the configured symbol")
     parser.add_argument("--data", metavar="PATH", help="with the paper market replay: the recording to play")
-    parser.add_argument("command", nargs="?", choices=("run", "check"), default="run",
-                        help="run (the default): trade in the foreground until SIGTERM; check: test everything, send nothing")
+    helps = "; ".join(f"{name}: {text}" for name, text in _COMMANDS.items())
+    parser.add_argument("command", nargs="?", choices=tuple(_COMMANDS), default="run", metavar="command", help=helps)
     return parser
 
 
@@ -61,27 +77,61 @@ def _run(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config, arguments.symbol, overrides)
     credentials = load_credentials(config, os.environ)
     conceal(credentials.secrets)
-    if arguments.command == "check":
-        # Only what libraries complain of goes there; the findings go to standard output.
-        open_log(LogConfig(level="error", file="none"), config.name)
-        return _with_venue(config, lambda rest_url, ws_url: _check(config, connect(config, credentials, rest_url, ws_url), credentials.source))
-    open_log(config.logging, config.name)
+    command: str = arguments.command
+    # Beside `run`, what a command finds goes to standard output, and only what libraries complain of goes to the log.
+    open_log(config.logging if command == "run" else LogConfig(level="error", file="none"), config.name)
     try:
-        return _with_venue(config, lambda rest_url, ws_url: run_service(config, connect(config, credentials, rest_url, ws_url)))
+        if config.exchange.is_paper:
+            return _on_embedded_exchange(command, config, credentials)
+        return _on_venue(command, config, credentials)
     finally:
         close_log()
 
 
-def _check(config: Config, venue: Venue, credentials_source: str) -> int:
-    return EXIT_CLEAN if run_check(config, venue, credentials_source) else EXIT_CONFIG
-
-
-def _with_venue(config: Config, work: Callable[[str | None, str | None], int]) -> int:
-    """Run `work(rest_url, ws_url)`, with a paper exchange beside it where the configuration asks for one."""
-    if not config.exchange.is_paper:
-        return work(None, None)
+def _on_embedded_exchange(command: str, config: Config, credentials: Credentials) -> int:
+    """The exchange lives and dies with this process, so there is nothing to lock, to latch, or to intervene in from outside."""
+    if command not in ("run", "check"):
+        raise ConfigError(f"{config.path}: {command} has nothing to act on: with exchange.venue: paper the exchange ends with its daemon")
     server = embed(config)
     try:
-        return work(server.rest_url, server.ws_url)
+        venue = connect(config, credentials, server.rest_url, server.ws_url)
+        if command == "check":
+            return _check(config, venue, credentials)
+        code = run_service(config, venue)
+        if server.failure is not None:
+            log_notice(Notice(Level.ERROR, "paper_exchange_failed", {"error": repr(server.failure)}))
+            return EXIT_FAILED
+        return code
     finally:
         server.stop()
+
+
+def _on_venue(command: str, config: Config, credentials: Credentials) -> int:
+    venue = connect(config, credentials)
+    if command == "check":
+        return _check(config, venue, credentials)
+    directory = state_directory(os.environ)
+    name = market_name(venue.rest_url, credentials.api_key, config.symbol)
+    latch = HaltLatch(directory, name)
+    if command == "resume":
+        resume(latch)
+    elif command == "cancel":
+        Intervention(config, venue).cancel()
+    else:
+        with _locked(InstanceLock(directory, name)):
+            if command == "run":
+                return run_service(config, venue, latch)
+            Intervention(config, venue).flatten()
+    return EXIT_CLEAN
+
+
+def _check(config: Config, venue: Venue, credentials: Credentials) -> int:
+    return EXIT_CLEAN if run_check(config, venue, credentials.source) else EXIT_CONFIG
+
+
+@contextmanager
+def _locked(lock: InstanceLock) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        lock.release()

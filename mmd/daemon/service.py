@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 import signal
-import time
 from collections.abc import Iterable
+from datetime import datetime, timezone
 from types import FrameType
 
 from mmd import __version__
@@ -19,7 +19,9 @@ from mmd.daemon.lanes import Lane, Lanes
 from mmd.daemon.logbook import conceal, log_notice
 from mmd.daemon.published import Published, view_of
 from mmd.daemon.reporters import Reporter, balance_line, fees_text, plain, price_line
+from mmd.daemon.session import new_session
 from mmd.daemon.startup import Prepared, VenueUnreachable, prepare
+from mmd.daemon.state_directory import Halt, HaltLatch
 from mmd.daemon.workers import Worker, stop_all
 from mmd.venue.clock import monotonic_ms
 from mmd.venue.gateway import Gateway
@@ -37,17 +39,22 @@ _EXIT_CODES = {Cause.STOP: EXIT_CLEAN, Cause.CREDENTIALS: EXIT_CONFIG, Cause.HAL
 
 
 class Service:
-    """One market from start to stop: `run()` returns the exit code."""
+    """One market from start to stop: `run()` returns the exit code. A halt is latched in `latch`, where there is one."""
 
-    def __init__(self, config: Config, venue: Venue) -> None:
+    def __init__(self, config: Config, venue: Venue, latch: HaltLatch | None = None) -> None:
         self._config = config
         self._venue = venue
+        self._latch = latch
         self._inbox = Inbox()
         self._published = Published()
         self._generator = random.Random()  # jitters reconnects, decides nothing
 
     def run(self) -> int:
-        """Start, quote, stop. Blocks until a signal, or until going on is impossible. On the main thread."""
+        """Start, quote, stop. Blocks until a signal, or until going on is impossible. On the main thread.
+
+        Raises ConfigError and VenueUnreachable where it cannot start.
+        """
+        self._refuse_while_halted()
         before = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
         try:
             prepared = self._start()
@@ -57,6 +64,14 @@ class Service:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _refuse_while_halted(self) -> None:
+        halt = self._latch.read() if self._latch is not None else None
+        if halt is not None:
+            raise ConfigError(
+                f"{self._config.path}: trading was halted at {halt.time}: {halt.reason}; look at the account, then clear the halt with "
+                f"`mmd -c {self._config.path} resume`"
+            )
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         """One event in the inbox, which is documented as safe here, and nothing else."""
@@ -100,7 +115,7 @@ class Service:
     # --- trade ------------------------------------------------------------------------------------------------------------------------
 
     def _trade(self, prepared: Prepared) -> int:
-        engine = Engine(prepared.rules, self._config.engine, _session())
+        engine = Engine(prepared.rules, self._config.engine, new_session())
         fields: dict[str, object] = {f"balance_{asset}": amount for asset, amount in sorted(prepared.balances.items()) if amount}
         fields |= {"leverage": prepared.leverage, "margin": prepared.margin_type, "mode": self._config.mode}
         log_notice(Notice(Level.INFO, "started", fields))
@@ -168,7 +183,20 @@ class Service:
 
     # --- end --------------------------------------------------------------------------------------------------------------------------
 
+    def _latch_halt(self, reason: str) -> None:
+        if self._latch is None:
+            return
+        try:
+            self._latch.set(Halt(reason, datetime.now(timezone.utc).isoformat(timespec="seconds")))
+        except OSError as error:
+            fields = {"file": self._latch.path, "why": error.strerror or error, "does": "ends all the same; do not restart it unseen"}
+            log_notice(Notice(Level.ERROR, "halt_not_latched", fields))
+        else:
+            log_notice(Notice(Level.ERROR, "halted", {"why": reason, "file": self._latch.path, "does": "stays down until `resume`"}))
+
     def _report_end(self, engine: Engine, finished: Finished) -> int:
+        if finished.cause is Cause.HALT:
+            self._latch_halt(finished.reason)
         account = engine.account
         view = view_of(engine, monotonic_ms())
         fields: dict[str, object] = {
@@ -189,23 +217,13 @@ class Service:
         return code
 
 
-def run_service(config: Config, venue: Venue) -> int:
+def run_service(config: Config, venue: Venue, latch: HaltLatch | None = None) -> int:
     """Run one market; errors of the start become a line and an exit code."""
     try:
-        return Service(config, venue).run()
+        return Service(config, venue, latch).run()
     except ConfigError as error:
         log_notice(Notice(Level.ERROR, "cannot_start", {"why": error}))
         return EXIT_CONFIG
     except VenueUnreachable as error:
         log_notice(Notice(Level.ERROR, "cannot_start", {"why": error}))
         return EXIT_UNREACHABLE
-
-
-def _session() -> str:
-    """A name for this run that no other run has: the wall clock in base 36, milliseconds."""
-    digits, number = "0123456789abcdefghijklmnopqrstuvwxyz", time.time_ns() // 1_000_000
-    text = ""
-    while number:
-        number, digit = divmod(number, 36)
-        text = digits[digit] + text
-    return text

@@ -47,15 +47,19 @@ class Prepared:
     balances: Mapping[str, Decimal]
 
 
-def prepare(config: Config, venue: Venue, rest: RestClient, log: Callable[[Notice], None], change: bool = True) -> Prepared:
+def prepare(
+    config: Config, venue: Venue, rest: RestClient, log: Callable[[Notice], None], change: bool = True, any_status: bool = False
+) -> Prepared:
     """Read and, where `change`, set the account up. Blocks on the network; runs on a worker thread.
+
+    A symbol that is not trading is refused, unless `any_status` (to cancel on it, say).
 
     Raises ConfigError for what the operator must mend (credentials, symbol, hedge mode, leverage), VenueUnreachable where the venue gives no
     answer in a few attempts.
     """
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            return _prepare_once(config, venue, rest, change)
+            return _prepare_once(config, venue, rest, change, any_status)
         except CallFailed as error:
             if isinstance(error.outcome, Refusal):
                 raise _refused(config, error, error.outcome) from error
@@ -66,11 +70,11 @@ def prepare(config: Config, venue: Venue, rest: RestClient, log: Callable[[Notic
     raise AssertionError("the last attempt returns or raises")
 
 
-def _prepare_once(config: Config, venue: Venue, rest: RestClient, change: bool) -> Prepared:
+def _prepare_once(config: Config, venue: Venue, rest: RestClient, change: bool, any_status: bool) -> Prepared:
     symbol = config.symbol
     synchronise(rest, venue.clock)
     rules = read_rules(rest, symbol)
-    if not rules.is_trading:
+    if not rules.is_trading and not any_status:
         raise ConfigError(f"{config.path}: symbol: {symbol} has status {rules.status}, not TRADING; wait, or choose another symbol")
     if read_dual_side_position(rest):
         raise ConfigError(

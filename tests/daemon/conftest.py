@@ -25,8 +25,8 @@ _QUIET = "strategy: {buy_spread: 0.004, sell_spread: 0.004}"
 class Daemon:
     """One `mmd` process; its log is read line by line as it comes."""
 
-    def __init__(self, *arguments: str | Path, secret: str = "paper") -> None:
-        environment = {**os.environ, "ASTER_API_KEY": "paper", "ASTER_API_SECRET": secret}
+    def __init__(self, *arguments: str | Path, state: Path, secret: str = "paper") -> None:
+        environment = {**os.environ, "ASTER_API_KEY": "paper", "ASTER_API_SECRET": secret, "STATE_DIRECTORY": str(state)}
         self.lines: list[str] = []
         self._grown = threading.Condition()
         self.process = subprocess.Popen(
@@ -116,12 +116,12 @@ def exchange() -> Iterator[Exchange]:
 
 
 @pytest.fixture
-def run_daemon() -> Iterator[Callable[..., Daemon]]:
+def run_daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
     """Starts daemons and ends whatever is left of them."""
     daemons: list[Daemon] = []
 
     def start(*arguments: str | Path, secret: str = "paper") -> Daemon:
-        daemons.append(Daemon(*arguments, secret=secret))
+        daemons.append(Daemon(*arguments, state=tmp_path / "state", secret=secret))
         return daemons[-1]
 
     yield start
