@@ -12,7 +12,7 @@ from mmd.venue.clock import VenueClock, monotonic_ms
 from mmd.venue.endpoints import Call
 from mmd.venue.json_fields import ParseError, as_object, flag, text, whole
 from mmd.venue.order_reply import position_row, read_wallets
-from mmd.venue.rest import CallFailed, RestClient
+from mmd.venue.rest_codec import Caller, CallFailed
 
 # How `positionRisk` spells what "Change Margin Type" calls by another name.
 _MARGIN_TYPES = {"cross": "CROSSED", "crossed": "CROSSED", "isolated": "ISOLATED"}
@@ -26,7 +26,7 @@ class PositionSettings(NamedTuple):
     margin_type: str
 
 
-def synchronise(rest: RestClient, clock: VenueClock, readings: int = 3, now_ms: Callable[[], int] = monotonic_ms) -> None:
+def synchronise(rest: Caller, clock: VenueClock, readings: int = 3, now_ms: Callable[[], int] = monotonic_ms) -> None:
     """Read the server's time a few times into `clock` (V1 "Check Server Time"). The first reading pays for the connection."""
     for _ in range(readings):
         sent_ms = now_ms()
@@ -34,22 +34,22 @@ def synchronise(rest: RestClient, clock: VenueClock, readings: int = 3, now_ms: 
         clock.observe(whole(answer, "serverTime"), sent_ms, now_ms())
 
 
-def read_rules(rest: RestClient, symbol: str) -> SymbolRules:
+def read_rules(rest: Caller, symbol: str) -> SymbolRules:
     """The symbol's rules. Raises ConfigError for an unknown symbol, RulesError for an unusable reply."""
     return parse_rules(as_object(rest.call(Call.EXCHANGE_INFO), "exchangeInfo"), symbol)
 
 
-def read_dual_side_position(rest: RestClient) -> bool:
+def read_dual_side_position(rest: Caller) -> bool:
     """Whether the account is in hedge mode (V1 "Get Current Position Mode"; weight 30)."""
     return flag(as_object(rest.call(Call.POSITION_MODE), "positionSide/dual"), "dualSidePosition")
 
 
-def read_multi_assets_margin(rest: RestClient) -> bool:
+def read_multi_assets_margin(rest: Caller) -> bool:
     """Whether every margin asset backs every position (V1 "Get Current Multi-Assets Mode"; weight 30)."""
     return flag(as_object(rest.call(Call.MULTI_ASSETS_MARGIN), "multiAssetsMargin"), "multiAssetsMargin")
 
 
-def read_position_settings(rest: RestClient, symbol: str) -> PositionSettings:
+def read_position_settings(rest: Caller, symbol: str) -> PositionSettings:
     """Leverage and margin type of the symbol in one-way mode (V1 "Position Information V2")."""
     row = position_row(rest.call(Call.POSITION_RISK, [("symbol", symbol)]), symbol)
     try:
@@ -59,14 +59,14 @@ def read_position_settings(rest: RestClient, symbol: str) -> PositionSettings:
     return PositionSettings(whole(row, "leverage"), margin_type)
 
 
-def set_leverage(rest: RestClient, symbol: str, leverage: int) -> None:
+def set_leverage(rest: Caller, symbol: str, leverage: int) -> None:
     """Change it (V1 "Change Initial Leverage"). Raises ParseError where the venue then names another leverage."""
     answer = as_object(rest.call(Call.SET_LEVERAGE, [("symbol", symbol), ("leverage", str(leverage))]), "leverage")
     if whole(answer, "leverage") != leverage:
         raise ParseError(f"leverage: asked for {leverage}, the venue set {whole(answer, 'leverage')}")
 
 
-def set_margin_type(rest: RestClient, symbol: str, margin_type: str) -> None:
+def set_margin_type(rest: Caller, symbol: str, margin_type: str) -> None:
     """Change it to "CROSSED" or "ISOLATED" (V1 "Change Margin Type"); that it is so already (-4046) is success."""
     try:
         rest.call(Call.SET_MARGIN_TYPE, [("symbol", symbol), ("marginType", margin_type)])
@@ -75,6 +75,6 @@ def set_margin_type(rest: RestClient, symbol: str, margin_type: str) -> None:
             raise
 
 
-def read_balances(rest: RestClient) -> dict[str, Decimal]:
+def read_balances(rest: Caller) -> dict[str, Decimal]:
     """Wallet balance by asset (V1 "Futures Account Balance V2")."""
     return read_wallets(rest.call(Call.BALANCE))

@@ -1,8 +1,9 @@
-"""The core's requests performed over REST: messages in, `Reply` out, nothing decided."""
+"""The core's requests as calls over REST: messages in, `Reply` out, nothing decided."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from typing import Any, TypeVar
 
 from mmd.core.messages import (
     Amend,
@@ -18,25 +19,56 @@ from mmd.core.messages import (
     Query,
     Reconcile,
     Reconciled,
+    Refusal,
     Reply,
     Request,
+    Unsent,
 )
 from mmd.core.rules import SymbolRules
 from mmd.venue.clock import monotonic_ms
 from mmd.venue.endpoints import Call
 from mmd.venue.json_fields import ParseError, as_object, text, whole
 from mmd.venue.order_reply import read_open_orders, read_order, read_position, read_trades, read_wallets
-from mmd.venue.rest import CallFailed, RestClient
+from mmd.venue.rest_codec import Caller, CallFailed
 from mmd.venue.signing import Params
 
 TRADES_PAGE = 1000  # "Account Trade List": max 1000
 MAX_TRADES_PAGES = 50
 
 
+Ask = tuple[Call, Params]
+
+
+class Conversation:
+    """One request as the calls that it takes, one after the other, whoever makes them.
+
+    `ask` is the call to make next and whose answer goes into `answer` or `fail`; None once `outcome` is there. Every failure of the venue or
+    the network is an outcome, none is an exception.
+    """
+
+    def __init__(self, request: Request, rules: SymbolRules) -> None:
+        self.outcome: Outcome = None
+        self._steps = _Calls(rules).of(request)
+        self.ask: Ask | None = next(self._steps)
+
+    def answer(self, answer: Any) -> None:
+        """Take in the JSON that answers `ask`."""
+        try:
+            self.ask = self._steps.send(answer)
+        except StopIteration as end:
+            self.ask, self.outcome = None, end.value
+        except ParseError as error:
+            self.fail(Lost(f"the answer does not read: {error}"))
+
+    def fail(self, outcome: Refusal | Lost | Unsent) -> None:
+        """Take in what is known of an `ask` without a usable answer."""
+        self.ask, self.outcome = None, outcome
+
+
 class Gateway:
     """One lane's requests on one symbol. `rules` may be replaced between requests. For one thread at a time, like its client."""
 
-    def __init__(self, rest: RestClient, rules: SymbolRules, now_ms: Callable[[], int] = monotonic_ms) -> None:
+    def __init__(self, rest: Caller, rules: SymbolRules, now_ms: Callable[[], int] = monotonic_ms) -> None:
         self.rules = rules
         self._rest = rest
         self._now_ms = now_ms
@@ -44,16 +76,28 @@ class Gateway:
     def perform(self, request: Request) -> Reply:
         """What became of the request; every failure of the venue or the network is an outcome, none is an exception."""
         sent_ms = self._now_ms()
-        outcome: Outcome
-        try:
-            outcome = self._perform(request)
-        except CallFailed as failure:
-            outcome = failure.outcome
-        except ParseError as error:
-            outcome = Lost(f"the answer does not read: {error}")
-        return Reply(request, outcome, sent_ms)
+        conversation = Conversation(request, self.rules)
+        while conversation.ask is not None:
+            try:
+                answer = self._rest.call(*conversation.ask)
+            except CallFailed as failure:
+                conversation.fail(failure.outcome)
+            else:
+                conversation.answer(answer)
+        return Reply(request, conversation.outcome, sent_ms)
 
-    def _perform(self, request: Request) -> Outcome:
+
+T = TypeVar("T")
+Steps = Generator[Ask, Any, T]
+
+
+class _Calls:
+    """The calls of each kind of request: generators that yield a call and are sent its answer. They raise ParseError."""
+
+    def __init__(self, rules: SymbolRules) -> None:
+        self.rules = rules
+
+    def of(self, request: Request) -> Steps[Outcome]:
         if isinstance(request, Place):
             return self._order(Call.PLACE, self._place_params(request), request.client_order_id)
         if isinstance(request, Amend):
@@ -63,17 +107,19 @@ class Gateway:
         if isinstance(request, Query):
             return self._order(Call.QUERY, self._by_client_id(request.client_order_id), request.client_order_id)
         if isinstance(request, CancelAll):
-            self._rest.call(Call.CANCEL_ALL, self._symbol())
-            return None
+            return self._cancel_all()
         if isinstance(request, ArmCountdown):
             return self._arm_countdown(request)
         return self._reconcile(request)
 
-    def _order(self, call: Call, params: Params, client_order_id: str) -> OrderReport:
-        report = read_order(self._rest.call(call, params), self.rules)
+    def _order(self, call: Call, params: Params, client_order_id: str) -> Steps[OrderReport]:
+        report = read_order((yield call, params), self.rules)
         if report.client_order_id != client_order_id:
             raise ParseError("clientOrderId: the answer is about another order")
         return report
+
+    def _cancel_all(self) -> Steps[None]:
+        yield Call.CANCEL_ALL, self._symbol()
 
     def _place_params(self, place: Place) -> Params:
         params = [
@@ -100,30 +146,30 @@ class Gateway:
             ("price", self.rules.price.text(amend.price_ticks)),
         ]
 
-    def _arm_countdown(self, request: ArmCountdown) -> CountdownArmed:
-        answer = self._rest.call(Call.COUNTDOWN, [*self._symbol(), ("countdownTime", str(request.countdown_ms))])
+    def _arm_countdown(self, request: ArmCountdown) -> Steps[CountdownArmed]:
+        answer = yield Call.COUNTDOWN, [*self._symbol(), ("countdownTime", str(request.countdown_ms))]
         fields = as_object(answer, "countdownCancelAll")
         if text(fields, "symbol") != self.rules.symbol:
             raise ParseError("symbol: the countdown is another symbol's")
         return CountdownArmed(whole(fields, "countdownTime"))
 
-    def _reconcile(self, request: Reconcile) -> Reconciled:
+    def _reconcile(self, request: Reconcile) -> Steps[Reconciled]:
         """In this order: what fills after its read shows up in a later one, never in none."""
-        open_orders = read_open_orders(self._rest.call(Call.OPEN_ORDERS, self._symbol()), self.rules)
-        fills = self._newest_trades() if request.from_trade_id is None else self._trades_after(request.from_trade_id)
-        position = read_position(self._rest.call(Call.POSITION_RISK, self._symbol()), self.rules)
-        balances = read_wallets(self._rest.call(Call.BALANCE))
+        open_orders = read_open_orders((yield Call.OPEN_ORDERS, self._symbol()), self.rules)
+        fills = yield from (self._newest_trades() if request.from_trade_id is None else self._trades_after(request.from_trade_id))
+        position = read_position((yield Call.POSITION_RISK, self._symbol()), self.rules)
+        balances = read_wallets((yield Call.BALANCE, ()))
         return Reconciled(open_orders, fills, position, balances)
 
-    def _newest_trades(self) -> tuple[Fill, ...]:
-        return read_trades(self._rest.call(Call.USER_TRADES, [*self._symbol(), ("limit", str(TRADES_PAGE))]), self.rules)
+    def _newest_trades(self) -> Steps[tuple[Fill, ...]]:
+        return read_trades((yield Call.USER_TRADES, [*self._symbol(), ("limit", str(TRADES_PAGE))]), self.rules)
 
-    def _trades_after(self, trade_id: int) -> tuple[Fill, ...]:
+    def _trades_after(self, trade_id: int) -> Steps[tuple[Fill, ...]]:
         fills: list[Fill] = []
         last = trade_id
         for _ in range(MAX_TRADES_PAGES):
             params = [*self._symbol(), ("fromId", str(last + 1)), ("limit", str(TRADES_PAGE))]
-            page = read_trades(self._rest.call(Call.USER_TRADES, params), self.rules)
+            page = read_trades((yield Call.USER_TRADES, params), self.rules)
             if any(fill.trade_id <= last for fill in page):
                 raise ParseError("userTrades: trades from before fromId")
             fills += page
