@@ -106,6 +106,8 @@ class Engine:
 
     def deadline_ms(self, now_ms: int) -> int:
         """When to step with a `Tick` at the latest, should no event come before."""
+        if self.state is State.STOPPED:
+            return now_ms + self.settings.orders.refresh_interval_ms
         due = [self.health.deadline_ms(now_ms)]
         if not self.desk.budget.is_silent(now_ms):
             desk_due = self.desk.deadline_ms()
@@ -246,7 +248,8 @@ class Engine:
     def _finish_sync(self, now_ms: int) -> None:
         """Synced once the truth was read with no own order left live (and, if the symbol is ours alone, no foreign one either)."""
         if self.foreign_orders and self.settings.orders.cancel_scope_symbol:
-            self._emit(CancelAll())
+            if not self.desk.budget.is_silent(now_ms):
+                self._emit(CancelAll())
             self._truth_due_ms = now_ms + self.settings.timing.query_interval_ms
         elif not self.desk.has_live:
             self._synced = True
@@ -379,7 +382,7 @@ class Engine:
     def _finish(self, open_orders: int | None, now_ms: int) -> None:
         """The end. The countdown is disarmed only where the venue has said that nothing is open; on any doubt it stays."""
         self.state = next_state(self.state, Signal.FINISHED)
-        if open_orders == 0 and self.settings.risk.countdown_ms:
+        if open_orders == 0 and self.settings.risk.countdown_ms and not self.desk.budget.is_silent(now_ms):
             self._emit(ArmCountdown(0))
         self._emit(Finished(open_orders, self._stop_reason, self._stop_cause))
 

@@ -14,6 +14,7 @@ from mmd.core.units import Side
 _REMEMBERED_TRADES = 20_000
 _RECENT_FILLS = 256
 _REREAD_TRADES = 500
+_SETTLED_MS = 1_000
 _ZERO = Decimal(0)
 
 
@@ -134,7 +135,7 @@ class Account:
         if self._is_newer(self.reported, position, asked_ms):
             position = self.reported
         else:
-            self.reported, self._reported_heard_ms = position, now_ms
+            self.reported, self._reported_heard_ms = position, asked_ms - _SETTLED_MS
         held = {(fill.trade_id, fill.side) for fill in fills}
         since = [
             fill.side.sign * fill.size_lots
@@ -153,10 +154,15 @@ class Account:
         return difference
 
     def _is_newer(self, reported: PositionReport | None, position: PositionReport, asked_ms: int) -> TypeGuard[PositionReport]:
-        """Whether the stream's figure is newer than the reading; within one millisecond the one that came later is."""
-        if reported is None or reported.update_time_ms < position.update_time_ms:
+        """Whether the stream's figure is newer than the reading; within one millisecond the one that came later is.
+
+        A reading that was asked for a second after the stream spoke is newer whatever its time says, for a flat position may have none.
+        """
+        if reported is None or asked_ms - self._reported_heard_ms >= _SETTLED_MS:
             return False
-        return reported.update_time_ms > position.update_time_ms or self._reported_heard_ms >= asked_ms
+        if reported.update_time_ms == position.update_time_ms:
+            return self._reported_heard_ms >= asked_ms
+        return reported.update_time_ms > position.update_time_ms
 
     def _adopt(self, amount_lots: int, entry_price: Decimal, time_ms: int) -> None:
         self.position = Position(amount_lots, entry_price)

@@ -171,6 +171,14 @@ def test_a_reading_older_than_the_stream_is_not_applied(account: Account) -> Non
     assert account.position.amount_lots == 10
 
 
+def test_a_reading_well_after_the_stream_spoke_counts_without_a_time(account: Account) -> None:
+    """Flat, as read a second after the stream's last word, is flat, though the venue gives a flat position the time 0."""
+    account.book(make_fill(1, time_ms=300), 310)
+    account.hear_position(reading(10, 300), 310)
+    assert account.check(reading(0, 0), NO_BALANCES, (), 1_400, 1_410) == -10
+    assert account.position.amount_lots == 0 and account.differs_since_ms is None
+
+
 @pytest.mark.parametrize(("heard_ms", "amount"), [(390, 7), (405, 10)])
 def test_within_one_millisecond_the_later_word_counts(account: Account, heard_ms: int, amount: int) -> None:
     """Stream and reading of the same venue millisecond: heard before the question, the reading is newer; heard after it, the stream is."""
