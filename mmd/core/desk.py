@@ -105,16 +105,15 @@ class Desk:
         order = self.find(report.client_order_id)
         if order is None:
             order = self._adopt(report, fill, now_ms)
+            if not report.status.is_terminal:
+                self._emit(Notice(Level.INFO, "leftover", {"order": report.client_order_id, "side": report.side.value, "does": "cancels"}))
+        elif not order.is_live and not report.status.is_terminal and (order.status is None or not order.status.is_terminal):
+            order = self._resurface(order, report, now_ms)
         was_live = order.is_live
-        proven_terminal = order.status is not None and order.status.is_terminal
         order.learn(report, now_ms)
         if echoed:
             order.echoed, order.echo_due_ms = True, None
-        if not was_live and not proven_terminal and not report.status.is_terminal:
-            # Declared gone, and it lives after all (FAULTS O3): it stays dead to us, and is cancelled.
-            self._emit(Notice(Level.WARNING, "late_order", {"order": report.client_order_id, "does": "cancelled"}))
-            self._emit(Cancel(report.client_order_id))
-        elif was_live and not order.is_live:
+        if was_live and not order.is_live:
             self._ended(order, now_ms)
         if not was_live and order.unbooked_lots:
             self._active[order.client_order_id] = order
@@ -150,7 +149,7 @@ class Desk:
         if isinstance(request, (Place, Amend)):
             order.requested_ms = max(order.requested_ms, reply.sent_ms)
         if isinstance(request, Query):
-            self._answered_query(order, outcome, now_ms)
+            self._answered_query(order, outcome, reply.sent_ms, now_ms)
         elif isinstance(request, Place):
             self._answered_place(order, outcome, now_ms)
         elif isinstance(request, Amend):
@@ -271,7 +270,6 @@ class Desk:
             if was_live and not order.is_live:
                 self._ended(order, now_ms)
             elif order.slot is not None and order.is_live:
-                self._holds.setdefault(order.slot, Hold()).accept()
                 self._tell("placed", order)
         elif isinstance(outcome, Refusal):
             was_live = order.is_live
@@ -325,7 +323,7 @@ class Desk:
             refused = isinstance(outcome, Refusal) and outcome.code in _NO_SUCH_ORDER
             order.happen(Happening.CANCEL_REFUSED if refused else Happening.CANCEL_LOST, now_ms)
 
-    def _answered_query(self, order: Order, outcome: object, now_ms: int) -> None:
+    def _answered_query(self, order: Order, outcome: object, sent_ms: int, now_ms: int) -> None:
         order.query_in_flight = False
         if isinstance(outcome, OrderReport):
             self.hear(outcome, now_ms)
@@ -335,9 +333,11 @@ class Desk:
         order.queries += 1
         timing = self._settings.timing
         order.query_due_ms = now_ms + (timing.query_interval_ms << min(order.queries - 1, 4))
-        # "No such order" proves nothing while the request could still be accepted (FAULTS O3).
-        too_late = now_ms - order.requested_ms >= timing.acceptance_window_ms + timing.acceptance_grace_ms
-        if too_late and isinstance(outcome, Refusal) and outcome.code in _NO_SUCH_ORDER:
+        # "No such order" proves nothing while the request could still be accepted, whenever the answer arrives (FAULTS O3).
+        proof_ms = order.requested_ms + timing.acceptance_window_ms + timing.acceptance_grace_ms
+        if sent_ms < proof_ms:
+            order.query_due_ms = min(order.query_due_ms, max(proof_ms, now_ms))
+        elif isinstance(outcome, Refusal) and outcome.code in _NO_SUCH_ORDER:
             order.happen(Happening.DECLARED_GONE, now_ms)
             self._emit(Notice(Level.WARNING, "order_gone", {"order": order.client_order_id, "does": "frees the slot"}))
 
@@ -351,6 +351,9 @@ class Desk:
         if by_itself and now_ms - order.requested_ms < _AT_ONCE_MS:
             why = order.status.value if order.status else "ended"
             self._refused(order, f"{why} at once", order.post_only, now_ms)
+        elif order.slot is not None:
+            # Only now it is proven that it rested: a post-only order that would take may be accepted first and expire a moment later.
+            self._holds.setdefault(order.slot, Hold()).accept()
 
     def _refused(self, order: Order, why: str, would_take: bool, now_ms: int) -> None:
         """Hold the slot back: a crossing post-only order a few times for one tick each, anything else for longer and longer."""
@@ -375,6 +378,14 @@ class Desk:
         }
         self._emit(Notice(Level.INFO, event, fields))
 
+    def _resurface(self, gone: Order, report: OrderReport, now_ms: int) -> Order:
+        """Declared gone, and it lives after all (FAULTS O3): its slot may be taken, so it comes back outside the slots, to be cancelled."""
+        self._emit(Notice(Level.WARNING, "late_order", {"order": report.client_order_id, "does": "cancels"}))
+        order = self._adopt(report, None, now_ms)
+        order.booked_lots, order.settled_time_ms = gone.booked_lots, gone.settled_time_ms
+        self._tombstones.pop(report.client_order_id, None)
+        return order
+
     def _adopt(self, report: OrderReport, fill: Fill | None, now_ms: int) -> Order:
         """An order of an earlier run (or a tombstone long swept away) that the venue knows: registered in no slot, so it is unwanted."""
         order = Order(
@@ -392,6 +403,4 @@ class Desk:
             echoed=True,
         )
         self._active[order.client_order_id] = order
-        if not report.status.is_terminal:
-            self._emit(Notice(Level.INFO, "leftover", {"order": report.client_order_id, "side": report.side.value, "does": "cancels"}))
         return order
