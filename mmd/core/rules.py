@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from mmd.core.errors import ConfigError, MmdError
@@ -71,14 +71,14 @@ def parse_rules(exchange_info: Mapping[str, Any], symbol: str) -> SymbolRules:
         raise ConfigError(f"symbol: {symbol!r} is not traded on this venue{hint}")
     try:
         return _read(listed[symbol], exchange_info.get("rateLimits", []))
-    except (KeyError, TypeError, ValueError, InvalidOperation, MmdError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError, MmdError) as error:
         raise RulesError(f"exchangeInfo of {symbol} cannot be used: {error!r}") from error
 
 
 def _read(entry: Mapping[str, Any], rate_limits: Sequence[Mapping[str, Any]]) -> SymbolRules:
     filters = {item["filterType"]: item for item in entry["filters"]}
     price_filter, lot_size = filters["PRICE_FILTER"], filters["LOT_SIZE"]
-    price, size = Grid(price_filter["tickSize"]), Grid(lot_size["stepSize"])
+    price, size = Grid(_number(price_filter["tickSize"])), Grid(_number(lot_size["stepSize"]))
     percent = filters.get("PERCENT_PRICE", {"multiplierUp": "0", "multiplierDown": "0"})
     min_notional = filters.get("MIN_NOTIONAL", {"notional": "0"})
     return SymbolRules(
@@ -89,16 +89,24 @@ def _read(entry: Mapping[str, Any], rate_limits: Sequence[Mapping[str, Any]]) ->
         margin_asset=entry.get("marginAsset", entry["quoteAsset"]),
         price=price,
         size=size,
-        min_price_ticks=price.ceil(Decimal(price_filter["minPrice"])),
-        max_price_ticks=price.floor(Decimal(price_filter["maxPrice"])),
-        min_size_lots=size.ceil(Decimal(lot_size["minQty"])),
-        max_size_lots=size.floor(Decimal(lot_size["maxQty"])),
-        min_notional=Decimal(min_notional["notional"]),
-        multiplier_up=Decimal(percent["multiplierUp"]),
-        multiplier_down=Decimal(percent["multiplierDown"]),
+        min_price_ticks=price.ceil(_number(price_filter["minPrice"])),
+        max_price_ticks=price.floor(_number(price_filter["maxPrice"])),
+        min_size_lots=size.ceil(_number(lot_size["minQty"])),
+        max_size_lots=size.floor(_number(lot_size["maxQty"])),
+        min_notional=_number(min_notional["notional"]),
+        multiplier_up=_number(percent["multiplierUp"]),
+        multiplier_down=_number(percent["multiplierDown"]),
         weight_per_minute=_per_minute(rate_limits, "REQUEST_WEIGHT", 2400),
         orders_per_minute=_per_minute(rate_limits, "ORDERS", 1200),
     )
+
+
+def _number(value: str | Decimal) -> Decimal:
+    """A finite number that is not negative. A float has lost its digits already."""
+    number = Decimal(value)
+    if isinstance(value, float) or not number.is_finite() or number < 0:
+        raise ValueError(f"{value!r} is no number of a filter")
+    return number
 
 
 def _per_minute(rate_limits: Sequence[Mapping[str, Any]], kind: str, documented: int) -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from enum import Enum
 
 from mmd.core.errors import MmdError
+
+# Room for any price or size there is; a digit or an exponent beyond it raises instead of being rounded away.
+_EXACT = Context(prec=40, Emax=40, Emin=-40, traps=[InvalidOperation, Inexact, Overflow])
 
 
 class OffGridError(MmdError):
@@ -37,7 +40,10 @@ class Grid:
     __slots__ = ("_exponent", "_mantissa", "decimals", "step")
 
     def __init__(self, step: str | Decimal) -> None:
-        value = Decimal(step)
+        try:
+            value = Decimal(step)
+        except InvalidOperation as error:
+            raise OffGridError(f"a step size must be a positive number, got {step!r}") from error
         if not value.is_finite() or value <= 0:
             raise OffGridError(f"a step size must be a positive number, got {step!r}")
         self.step = value.normalize()
@@ -59,10 +65,10 @@ class Grid:
     def units(self, value: str | Decimal) -> int:
         """The whole number of steps in `value`. Raises OffGridError where it is not whole; never rounds."""
         try:
-            scaled = Decimal(value).scaleb(-self._exponent)
+            scaled = Decimal(value).scaleb(-self._exponent, _EXACT)
             whole = int(scaled)
         except (ArithmeticError, ValueError) as error:
-            raise OffGridError(f"{value!r} is not a number") from error
+            raise OffGridError(f"{value!r} is no number on a grid of {self.step}") from error
         if whole != scaled or whole % self._mantissa:
             raise OffGridError(f"{value} is not a multiple of {self.step}")
         return whole // self._mantissa
