@@ -54,6 +54,12 @@ class ListenKeys:
         del self._leases[api_key]
         self._closed.append(lease.listen_key)
 
+    def cut_short(self, api_key: str, now_ms: int) -> None:
+        """Lets the life of the account's key, if it has one, be over at `now_ms`."""
+        lease = self._active(api_key, now_ms)
+        if lease is not None:
+            lease.until_ms = now_ms
+
     def current(self, api_key: str, now_ms: int) -> str | None:
         """The account's active listen key, None where it has none."""
         lease = self._active(api_key, now_ms)

@@ -76,3 +76,14 @@ def test_a_key_that_ended_unnoticed_is_not_revived() -> None:
     key = keys.open("a", 0)
     assert keys.open("a", HOUR_MS) != key
     assert keys.expire(HOUR_MS) == [key]
+
+
+def test_a_life_can_be_cut_short() -> None:
+    """A key that is cut short is no longer current, and is reported among the expired ones once."""
+    keys = ListenKeys(random.Random(1))
+    key = keys.open("a", 1_000)
+    keys.cut_short("b", 1_500)
+    assert keys.current("a", 1_500) == key
+    keys.cut_short("a", 2_000)
+    assert keys.current("a", 2_000) is None
+    assert keys.expire(2_000) == [key] and keys.expire(2_001) == []
