@@ -50,11 +50,20 @@ _AT_ONCE_MS = 2_000
 
 
 class Desk:
-    def __init__(self, rules: SymbolRules, settings: EngineSettings, client_ids: ClientIds, emit: Callable[[Action], None]) -> None:
+    def __init__(
+        self,
+        rules: SymbolRules,
+        settings: EngineSettings,
+        client_ids: ClientIds,
+        emit: Callable[[Action], None],
+        count_refusal: Callable[[int], None] = lambda now_ms: None,
+    ) -> None:
+        """`emit` takes the requests and notices; `count_refusal` is told when the venue refuses an order or ends it at once."""
         self._rules = rules
         self._settings = settings
         self._ids = client_ids
         self._emit = emit
+        self._count_refusal = count_refusal
         self._active: dict[str, Order] = {}  # may be live, or has fills that are not booked
         self._tombstones: OrderedDict[str, Order] = OrderedDict()
         self._slots: dict[Slot, Order] = {}
@@ -280,7 +289,7 @@ class Desk:
             was_live = order.is_live
             order.happen(Happening.PLACE_REFUSED, now_ms)
             if was_live and not order.is_live:
-                self._refused(order, outcome.reason, False, now_ms)
+                self._refused(order, outcome.reason, False, now_ms, by_venue=False)
         elif isinstance(outcome, Lost):
             order.happen(Happening.PLACE_LOST, now_ms)
             self._emit(Notice(Level.WARNING, "order_unknown", {"order": order.client_order_id, "why": outcome.reason, "does": "asks"}))
@@ -355,12 +364,14 @@ class Desk:
             # Only now it is proven that it rested: a post-only order that would take may be accepted first and expire a moment later.
             self._holds.setdefault(order.slot, Hold()).accept()
 
-    def _refused(self, order: Order, why: str, would_take: bool, now_ms: int) -> None:
+    def _refused(self, order: Order, why: str, would_take: bool, now_ms: int, by_venue: bool = True) -> None:
         """Hold the slot back: a crossing post-only order a few times for one tick each, anything else for longer and longer."""
         if order.slot is None:
             return
         hold = self._holds.setdefault(order.slot, Hold())
         waits = hold.refuse(would_take, self._settings.timing, now_ms)
+        if waits and by_venue:
+            self._count_refusal(now_ms)
         fields = {"order": order.client_order_id, "side": order.side.value, "price": self._rules.price.text(order.price_ticks), "why": why}
         if waits:
             fields["retry_in_ms"] = str(hold.until_ms - now_ms)

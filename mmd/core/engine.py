@@ -48,6 +48,7 @@ from mmd.core.messages import (
 )
 from mmd.core.position import Account
 from mmd.core.quoting import MarketView, PingPong, QuoteModel, Wanted
+from mmd.core.risk import RiskGuard
 from mmd.core.rules import SymbolRules
 from mmd.core.settings import EngineSettings
 
@@ -69,8 +70,9 @@ class Engine:
         self.account = Account(rules)
         self.foreign_orders = 0
         ids = ClientIds(settings.orders.client_id_prefix, session)
-        self.desk = Desk(rules, settings, ids, self._emit)
-        self.health = Health(settings, self.book, self.desk.budget)
+        self.risk = RiskGuard(rules, settings, self._emit)
+        self.desk = Desk(rules, settings, ids, self._emit, self.risk.refusal)
+        self.health = Health(settings, self.book, self.desk.budget, self.risk.breaker)
         self._quotes = quote_model or PingPong(rules, settings.strategy, settings.risk)
         self._out: list[Action] = []
         self._started = False  # the account's truth has been read once
@@ -260,6 +262,7 @@ class Engine:
         """Book a trade of the account, ours or not, exactly once."""
         if not self.account.book(fill, now_ms):
             return
+        self.risk.fill(fill, now_ms)
         order = self.desk.find(fill.client_order_id, fill.order_id)
         if order is not None:
             self.desk.book(order, fill)
@@ -285,6 +288,10 @@ class Engine:
         if self.state is State.STOPPED:
             return
         self._check_stream_and_position(now_ms)
+        breach = self.risk.breach(self.account, self.book.mid if self.book.is_known else None, now_ms)
+        if breach is not None and self.state is not State.STOP:
+            self._emit(Notice(Level.ERROR, "halt", {"why": breach, "does": "stops"}))
+            self._stop(breach, Cause.HALT, now_ms)
         if self.state is not State.STOP:
             self.reasons = self.health.reasons(now_ms)
             self._signal(Signal.TROUBLE if self.reasons else Signal.SYNCED if self._synced else Signal.READY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mmd.core.book import Book
+from mmd.core.breaker import FillBreaker
 from mmd.core.budget import OrderBudget
 from mmd.core.messages import Stream
 from mmd.core.settings import EngineSettings
@@ -11,10 +12,11 @@ from mmd.core.settings import EngineSettings
 class Health:
     """What is known to work. `reasons(now_ms)` is empty exactly when quoting is allowed."""
 
-    def __init__(self, settings: EngineSettings, book: Book, budget: OrderBudget) -> None:
+    def __init__(self, settings: EngineSettings, book: Book, budget: OrderBudget, breaker: FillBreaker) -> None:
         self._settings = settings
         self._book = book
         self._budget = budget
+        self._breaker = breaker
         self._down: dict[Stream, str] = {Stream.MARKET: "not connected yet", Stream.USER: "not connected yet"}
         self._armed_until_ms: int | None = None
         self.countdown_due_ms = 0
@@ -53,6 +55,8 @@ class Health:
             found.append("countdown not armed")
         if self._budget.is_silent(now_ms):
             found.append("the venue asked for silence")
+        if self._breaker.is_frozen(now_ms):
+            found.append("too much filled at once")
         return tuple(found)
 
     def book_age_ms(self, now_ms: int) -> int | None:
@@ -70,4 +74,6 @@ class Health:
                 due.append(stale_at)
         if self._settings.risk.countdown_ms:
             due.append(self.countdown_due_ms)
+        if self._breaker.is_frozen(now_ms):
+            due.append(self._breaker.frozen_until_ms)
         return min(due)

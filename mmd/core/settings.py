@@ -43,16 +43,40 @@ class OrderSettings:
 
 
 @dataclass(frozen=True)
+class FillLimits:
+    """How much may fill within `window_ms` before quoting freezes for `frozen_ms`; a limit that is None does not bind.
+
+    `size` and `net_size` (buys less sells) are in the base asset, `notional` in the quote asset.
+    """
+
+    window_ms: int = 5_000
+    frozen_ms: int = 30_000
+    size: Decimal | None = None
+    notional: Decimal | None = None
+    net_size: Decimal | None = None
+
+    @property
+    def are_set(self) -> bool:
+        return self.size is not None or self.notional is not None or self.net_size is not None
+
+
+@dataclass(frozen=True)
 class RiskSettings:
     """Bounds that no quote may cross.
 
     `max_position_notional` (quote asset; None: no bound of its own) counts the position and all that may still fill. `countdown_ms` is
-    the venue's dead man's switch (0: not used). `order_rate_fraction` of the venue's orders a minute may be used.
+    the venue's dead man's switch (0: not used). `order_rate_fraction` of the venue's orders a minute may be used. A loss of this run of
+    `max_loss` (quote asset, realised and unrealised, fees included; None: no bound) or `max_refusals` refused orders in a minute halt it;
+    `flatten_on_halt` then closes the position at the market.
     """
 
     max_position_notional: Decimal | None = None
     countdown_ms: int = 30_000
     order_rate_fraction: Decimal = Decimal("0.8")
+    max_loss: Decimal | None = None
+    max_refusals: int = 30
+    flatten_on_halt: bool = False
+    fills: FillLimits = FillLimits()
 
 
 @dataclass(frozen=True)

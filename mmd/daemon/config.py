@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmd.core.errors import ConfigError
-from mmd.core.settings import EngineSettings, OrderSettings, RiskSettings, StrategySettings, TimingSettings
+from mmd.core.settings import EngineSettings, FillLimits, OrderSettings, RiskSettings, StrategySettings, TimingSettings
 from mmd.daemon.config_schema import read_values
 from mmd.daemon.config_text import Fault, command_line_entry, read_entries
 
@@ -193,7 +193,7 @@ def _build(path: Path, values: Mapping[str, Mapping[str, Any]]) -> Config:
     rest_url, ws_url = VENUE_URLS[exchange.get("venue", ExchangeConfig().venue)]
     exchange["rest_url"] = exchange.get("rest_url") or rest_url
     exchange["ws_url"] = exchange.get("ws_url") or ws_url
-    engine = EngineSettings(StrategySettings(**part("strategy")), OrderSettings(**part("orders")), RiskSettings(**part("risk")),
+    engine = EngineSettings(StrategySettings(**part("strategy")), OrderSettings(**part("orders")), RiskSettings(**part("risk"), fills=FillLimits(**part("fills"))),
                             TimingSettings(**part("timing")))
     return Config(path=path, name=path.stem, **{"symbol": "", **part("config")}, exchange=ExchangeConfig(**exchange),
                   paper=PaperConfig(**part("paper")), account=AccountConfig(**part("account")), engine=engine,

@@ -15,6 +15,7 @@ from mmd.core.messages import Action, Cause, Event, Finished, Level, Notice, Res
 from mmd.daemon.config import Config
 from mmd.daemon.connections import Venue
 from mmd.daemon.inbox import Inbox
+from mmd.daemon.interventions import Intervention
 from mmd.daemon.lanes import Lane, Lanes
 from mmd.daemon.logbook import conceal, log_notice
 from mmd.daemon.published import Published, view_of
@@ -194,9 +195,18 @@ class Service:
         else:
             log_notice(Notice(Level.ERROR, "halted", {"why": reason, "file": self._latch.path, "does": "stays down until `resume`"}))
 
+    def _flatten(self) -> None:
+        """Close the position at the market, as the operator asked for in the configuration; a failure is told, the halt stays."""
+        try:
+            Intervention(self._config, self._venue, lambda text: log_notice(Notice(Level.WARNING, "flatten", {"what": text}))).flatten()
+        except MmdError as error:
+            log_notice(Notice(Level.ERROR, "flatten_failed", {"why": error, "does": "leaves the position; look at the account"}))
+
     def _report_end(self, engine: Engine, finished: Finished) -> int:
         if finished.cause is Cause.HALT:
             self._latch_halt(finished.reason)
+            if self._config.engine.risk.flatten_on_halt:
+                self._flatten()
         account = engine.account
         view = view_of(engine, monotonic_ms())
         fields: dict[str, object] = {

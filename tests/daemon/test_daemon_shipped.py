@@ -32,11 +32,11 @@ def test_the_example_holds_every_key() -> None:
 
 
 def test_the_example_holds_the_defaults_but_for_its_caution() -> None:
-    """Beside wider spreads, a smaller fraction and a bound on the position, `eth.yaml` says what a file with nothing but the symbol says."""
+    """Beside wider spreads, a smaller fraction and bounds on the position and the loss, `eth.yaml` says what a file with nothing but the symbol says."""
     config = load_config(ETC / "eth.yaml")
     cautious = EngineSettings(
         StrategySettings(buy_spread=Decimal("0.002"), sell_spread=Decimal("0.002"), balance_fraction=Decimal("0.02")),
-        risk=RiskSettings(max_position_notional=Decimal(500)))
+        risk=RiskSettings(max_position_notional=Decimal(500), max_loss=Decimal(25)))
     assert config == Config(path=ETC / "eth.yaml", name="eth", symbol="ETHUSDT", exchange=config.exchange, engine=cautious)
     assert config.exchange.venue == "aster"
     assert config.engine.orders.post_only
