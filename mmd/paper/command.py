@@ -39,7 +39,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _serve(arguments: argparse.Namespace) -> int:
     try:
-        from mmd.paper.runtime import ExchangeClock, PaperServer
+        from mmd.paper.runtime import ExchangeClock, PaperServer, ServerSettings
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "websockets":
             raise
@@ -48,9 +48,11 @@ def _serve(arguments: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     clock = ExchangeClock()
-    exchange = build_exchange(_options(arguments), clock.now_ms())
+    options = _options(arguments)
+    settings = ServerSettings(agents=options.agents)
+    exchange = build_exchange(options, clock.now_ms())
     try:
-        server = PaperServer(exchange, rest_port=arguments.rest_port, ws_port=arguments.ws_port, clock=clock)
+        server = PaperServer(exchange, rest_port=arguments.rest_port, ws_port=arguments.ws_port, settings=settings, clock=clock)
     except OSError as error:
         raise ConfigError(f"cannot listen on port {arguments.rest_port} or {arguments.ws_port}: {error.strerror}; 0 takes free ones") from error
     server.start()
@@ -69,11 +71,14 @@ def _serve(arguments: argparse.Namespace) -> int:
 def _options(arguments: argparse.Namespace) -> PaperOptions:
     return PaperOptions(
         symbol=arguments.symbol, market=arguments.market, data=arguments.data, speed=arguments.speed, loop=arguments.loop,
-        seed=arguments.seed, volatility=arguments.volatility, balance=arguments.balance, balance_usdf=arguments.usdf)
+        seed=arguments.seed, volatility=arguments.volatility, balance=arguments.balance, balance_usdf=arguments.usdf,
+        user=arguments.user, chain_id=arguments.chain_id)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="mmd paper", description="Serve the paper exchange; its account has key paper, secret paper.", allow_abbrev=False)
+    parser = _Parser(prog="mmd paper", description="Serve the paper exchange, whose account has the key paper, secret paper.", allow_abbrev=False,
+                     epilog="Under /fapi/v3 any agent may sign: for --user it trades on the account, for any other user on an account of that user's, "
+                            "opened with the same deposits when it is first seen. Verifying needs pip install 'mmd[v3]'.")
     parser.add_argument("--rest-port", type=_port, default=0, metavar="P", help="port of the REST API (0: a free one)")
     parser.add_argument("--ws-port", type=_port, default=0, metavar="Q", help="port of the streams (0: a free one)")
     parser.add_argument("--symbol", default=DEFAULTS.symbol, help=f"the traded symbol ({DEFAULTS.symbol})")
@@ -86,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
                         help="of the synthetic market: standard deviation of its price after one second, as a fraction of the price")
     parser.add_argument("--balance", type=_amount, default=DEFAULTS.balance, metavar="USDT", help="the account's first deposit")
     parser.add_argument("--usdf", type=_amount, default=DEFAULTS.balance_usdf, metavar="USDF", help="the same in USDF")
+    parser.add_argument("--user", default=DEFAULTS.user, metavar="ADDRESS", help=f"whose agents trade on the account ({DEFAULTS.user})")
+    parser.add_argument("--chain-id", type=_chain_id, default=DEFAULTS.chain_id, metavar="ID", help=f"the chain that agents sign for ({DEFAULTS.chain_id})")
     return parser
 
 
@@ -94,6 +101,13 @@ def _port(sent: str) -> int:
     if not 0 <= port <= 65535:
         raise argparse.ArgumentTypeError(f"{sent} is no port: 0 to 65535")
     return port
+
+
+def _chain_id(sent: str) -> int:
+    chain_id = int(sent)
+    if not 1 <= chain_id < 2**53:
+        raise argparse.ArgumentTypeError(f"{sent} is no chain id: a whole number from 1 up")
+    return chain_id
 
 
 def _number(sent: str) -> float:

@@ -102,6 +102,11 @@ def _countdown(call: Call) -> Json:
     return call.exchange.countdown(call.account, call.values["countdownTime"], call.now_ms)
 
 
+def _noop(call: Call) -> Json:
+    """Nothing but the use of its nonce: a request with the same one that arrives later is refused. Here no request waits in a queue."""
+    return {"code": 200, "msg": "success"}
+
+
 def _query(call: Call) -> Json:
     check_symbol(call)
     return render_order_query(call.exchange.find_order(call.account, **_which(call)), call.exchange.symbol)
@@ -200,6 +205,7 @@ TRADE_ENDPOINTS = (
     Endpoint("DELETE", both("batchOrders"), Security.TRADE, 1, _cancel_batch, (SYMBOL, *_CANCELLED)),
     Endpoint("DELETE", both("allOpenOrders"), Security.TRADE, 1, _cancel_all, (SYMBOL,)),
     Endpoint("POST", both("countdownCancelAll"), Security.TRADE, 10, _countdown, (SYMBOL, Parameter("countdownTime", whole, mandatory=True))),
+    Endpoint("POST", ("/fapi/v3/noop",), Security.TRADE, 1, _noop),
     Endpoint("GET", both("openOrder"), Security.USER_DATA, 1, _query_open, (SYMBOL, *_IDS)),
     Endpoint("GET", both("openOrders"), Security.USER_DATA, by_symbol(1, 40), _open_orders, (ANY_SYMBOL,)),
     Endpoint("GET", both("allOrders"), Security.USER_DATA, 5, _all_orders, (SYMBOL, ORDER_ID, START, END, capped(500, 1000))),

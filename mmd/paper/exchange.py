@@ -54,11 +54,7 @@ class PaperExchange:
         self._followed: tuple[Decimal, int | None, int] | None = None
         self.accounts: dict[str, Account] = {}
         for spec in accounts:
-            account = self.accounts[spec.api_key] = Account(spec)
-            for asset, amount in spec.deposits.items():
-                if amount:
-                    account.book("TRANSFER", asset, amount, start_ms)
-                    self.journal.write(start_ms, "deposit", account=account.api_key, asset=asset, amount=amount)
+            self.open_account(spec, start_ms)
 
     @property
     def symbol(self) -> Symbol:
@@ -72,6 +68,14 @@ class PaperExchange:
     @gtx_refused.setter
     def gtx_refused(self, refused: bool) -> None:
         self._entry.gtx_refused = refused
+
+    def open_account(self, spec: AccountSpec, now_ms: int) -> None:
+        """One more account, with its first deposits; its API key must be new."""
+        account = self.accounts[spec.api_key] = Account(spec)
+        for asset, amount in spec.deposits.items():
+            if amount:
+                account.book("TRANSFER", asset, amount, now_ms)
+                self.journal.write(now_ms, "deposit", account=account.api_key, asset=asset, amount=amount)
 
     def change_symbol(self, symbol: Symbol) -> None:
         """Other filters or another status from now on. Raises ValueError for another symbol or another grid than the market's."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
 from mmd.core.errors import ConfigError
 from mmd.paper.account import AccountSpec
+from mmd.paper.agents import DEFAULT_USER, USER_ADDRESS, AgentSettings
 from mmd.paper.exchange import PaperExchange
 from mmd.paper.market_source import MarketSource
 from mmd.paper.replay import ReplaySource
@@ -23,7 +25,8 @@ class PaperOptions:
     """Everything that `mmd paper` and the daemon's `paper` section can set.
 
     `speed` is a factor on recorded time, `volatility` the standard deviation of the synthetic price after one second as a fraction of it
-    (None: the market's own); balances are the account's first deposits.
+    (None: the market's own); balances are the account's first deposits. `user` is who agents sign for that trade on the account (V3), `chain_id`
+    the chain in what they sign.
     """
 
     symbol: str = "ETHUSDT"
@@ -37,6 +40,20 @@ class PaperOptions:
     balance_usdf: Decimal = Decimal(0)
     api_key: str = "paper"
     api_secret: str = "paper"
+    user: str = DEFAULT_USER
+    chain_id: int = 1666
+
+    @property
+    def deposits(self) -> dict[str, Decimal]:
+        """What an account starts with, by asset."""
+        return {"USDT": self.balance, "USDF": self.balance_usdf}
+
+    @property
+    def agents(self) -> AgentSettings:
+        """Who is who under V3. Raises ConfigError for a `user` that is no address."""
+        if not re.fullmatch(USER_ADDRESS, self.user):
+            raise ConfigError(f"user {self.user[:50]!r} is no address: 0x and 40 hexadecimal digits, or a Solana address")
+        return AgentSettings(self.user, self.chain_id, self.deposits)
 
 
 def build_exchange(options: PaperOptions, start_ms: int) -> PaperExchange:
@@ -45,7 +62,7 @@ def build_exchange(options: PaperOptions, start_ms: int) -> PaperExchange:
     Raises ConfigError for an option or a recording that cannot be used.
     """
     symbol = Symbol.named(options.symbol)
-    account = AccountSpec(options.api_key, options.api_secret, {"USDT": options.balance, "USDF": options.balance_usdf})
+    account = AccountSpec(options.api_key, options.api_secret, options.deposits)
     return PaperExchange(symbol, _source(options, symbol), start_ms=start_ms, accounts=(account,))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from mmd.paper.agents import Agents
 from mmd.paper.authority import Authority, Request
 from mmd.paper.denials import Denied
 from mmd.paper.endpoint import Call, Endpoint
@@ -17,6 +18,9 @@ from mmd.paper.rate_limits import OverLimit, RateLimits
 from mmd.paper.refusals import Refused
 
 ENDPOINTS: tuple[Endpoint, ...] = MARKET_ENDPOINTS + TRADE_ENDPOINTS + ACCOUNT_ENDPOINTS
+
+# Binance serves these to API keys, and its own clients ask there and nowhere else; nothing that trades is among them.
+BINANCE_V3 = frozenset({"/fapi/v3/account", "/fapi/v3/balance", "/fapi/v3/positionRisk"})
 
 USED_WEIGHT = "X-MBX-USED-WEIGHT-1M"
 ORDER_COUNT = "X-MBX-ORDER-COUNT-1M"
@@ -34,11 +38,12 @@ class RestGate:
     """Answers every request; pure, and not thread-safe: whoever holds the exchange's lock may call it."""
 
     def __init__(
-        self, exchange: PaperExchange, authority: Authority, listen_keys: ListenKeys, rate_limits: RateLimits,
+        self, exchange: PaperExchange, authority: Authority, agents: Agents, listen_keys: ListenKeys, rate_limits: RateLimits,
         endpoints: Sequence[Endpoint] = ENDPOINTS,
     ) -> None:
         self._exchange = exchange
         self._authority = authority
+        self._agents = agents
         self._listen_keys = listen_keys
         self._rate_limits = rate_limits
         self._routes = {(endpoint.method, path): endpoint for endpoint in endpoints for path in endpoint.paths}
@@ -69,7 +74,7 @@ class RestGate:
             self._rate_limits.charge_weight(request.address, endpoint.weight_of({}), now_ms)
             raise
         self._rate_limits.charge_weight(request.address, endpoint.weight_of(sent), now_ms)
-        api_key = self._authority.authenticate(request, endpoint.security, sent, now_ms)
+        api_key = self._authority_over(request).authenticate(request, endpoint.security, sent, now_ms)
         orders = endpoint.orders_of(sent)
         if orders and api_key is not None:
             try:
@@ -78,3 +83,9 @@ class RestGate:
                 headers[ORDER_COUNT] = str(self._rate_limits.order_count(api_key, now_ms))
         call = Call(self._exchange, self._listen_keys, self._rate_limits.limits, api_key, endpoint.read(sent), now_ms)
         return endpoint.answer(call)
+
+    def _authority_over(self, request: Request) -> Authority | Agents:
+        """Under V3 agents sign, and everywhere else keys."""
+        if not request.path.startswith("/fapi/v3/"):
+            return self._authority
+        return self._authority if request.api_key is not None and request.path in BINANCE_V3 else self._agents

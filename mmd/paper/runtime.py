@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+from mmd.paper.agents import Agents, AgentSettings
 from mmd.paper.authority import Authority, Request
 from mmd.paper.exchange import PaperExchange
 from mmd.paper.listen_keys import ListenKeys
@@ -36,11 +37,12 @@ class ExchangeClock:
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """Limits and times of the doors; the defaults are the documented ones."""
+    """Limits and times of the doors, the documented ones by default; and who is who under V3."""
 
     limits: Limits = field(default_factory=Limits)
     times: StreamTimes = field(default_factory=StreamTimes)
     listen_key_life_ms: int = 3_600_000
+    agents: AgentSettings = field(default_factory=AgentSettings)
 
 
 class PaperServer:
@@ -62,7 +64,8 @@ class PaperServer:
         listen_keys = ListenKeys(random.Random(time.time_ns()), settings.listen_key_life_ms)
         authority = Authority({api_key: account.api_secret for api_key, account in exchange.accounts.items()})
         self._hub = StreamHub(exchange, listen_keys)
-        self._gate = RestGate(exchange, authority, listen_keys, RateLimits(settings.limits))
+        agents = Agents(exchange, settings.agents)
+        self._gate = RestGate(exchange, authority, agents, listen_keys, RateLimits(settings.limits))
         self._stopping = threading.Event()
         self._failure: BaseException | None = None
         self._rest = RestServer(self._answer, host, rest_port)

@@ -10,13 +10,17 @@ from urllib.parse import urlencode
 
 import pytest
 
+from mmd.paper.agents import DEFAULT_USER, Agents, AgentSettings
 from mmd.paper.authority import Authority, Request, Security, sign
 from mmd.paper.exchange import PaperExchange
 from mmd.paper.listen_keys import ListenKeys
 from mmd.paper.rate_limits import Limits, RateLimits
 from mmd.paper.rest_gate import ENDPOINTS, Reply, RestGate
+from mmd.venue.agent_signing import V3Signer
+from mmd.venue.nonce import Nonces
 
 SYMBOL = "ETHUSDT"
+AGENT, AGENT_KEY = "0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf", f"{1:064x}"
 BUY = {"symbol": SYMBOL, "side": "BUY", "type": "LIMIT", "timeInForce": "GTC", "quantity": "0.010", "price": "2400.00"}
 
 
@@ -28,12 +32,17 @@ class Client:
         self._secrets = secrets
         self.exchange = exchange
         self.listen_keys = ListenKeys(Random(1))
-        self.gate = RestGate(exchange, Authority(secrets), self.listen_keys, RateLimits(limits or Limits()))
+        agents = Agents(exchange, AgentSettings())
+        self.gate = RestGate(exchange, Authority(secrets), agents, self.listen_keys, RateLimits(limits or Limits()))
+        self._agent = V3Signer(DEFAULT_USER, AGENT, AGENT_KEY, AgentSettings().chain_id, Nonces())
         self.now_ms = exchange.now_ms
         self.key = "paper"
 
     def ask(self, method: str, path: str, **parameters: Any) -> Reply:
-        """Sends a signed request with everything in its query."""
+        """Sends a signed request with everything in its query; under V3 it is an agent that signs."""
+        if path.startswith("/fapi/v3/"):
+            query = self._agent.sign([(name, str(value)) for name, value in parameters.items()], self.now_ms)
+            return self.gate.answer(Request(method, path, query, "", None, "127.0.0.1"), self.now_ms)
         query = urlencode(parameters | {"timestamp": self.now_ms})
         query += f"&signature={sign(self._secrets[self.key], query)}"
         return self.gate.answer(Request(method, path, query, "", self.key, "127.0.0.1"), self.now_ms)
