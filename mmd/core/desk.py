@@ -83,6 +83,10 @@ class Desk:
         return any(order.is_live for order in self._active.values())
 
     @property
+    def has_unbooked(self) -> bool:
+        return any(order.unbooked_lots for order in self._active.values())
+
+    @property
     def unbooked_lots(self) -> int:
         """Signed lots that the venue says are executed, and whose trades have not come yet."""
         return sum(order.side.sign * order.unbooked_lots for order in self._active.values())
@@ -138,7 +142,7 @@ class Desk:
     def settle(self, asked_ms: int) -> None:
         """The account's position, asked for at `asked_ms`, is being adopted: what was executed before is in it, trade by trade or not."""
         for order in self._active.values():
-            if order.unbooked_lots and order.executed_ms < asked_ms:
+            if order.unbooked_lots and order.executed_ms <= asked_ms:
                 order.booked_lots, order.settled_time_ms = order.executed_lots, order.update_time_ms
 
     def miss(self, listed: Iterable[OrderReport], asked_ms: int, now_ms: int) -> None:

@@ -248,12 +248,15 @@ class Engine:
             self.desk.hear(report, now_ms)
 
     def _finish_sync(self, now_ms: int) -> None:
-        """Synced once the truth was read with no own order left live (and, if the symbol is ours alone, no foreign one either)."""
+        """Synced once the truth was read with no own order left live (and, if the symbol is ours alone, no foreign one either).
+
+        What was executed while it was being read may be in the position or not: it is read again.
+        """
         if self.foreign_orders and self.settings.orders.cancel_scope_symbol:
             if not self.desk.budget.is_silent(now_ms):
                 self._emit(CancelAll())
             self._truth_due_ms = now_ms + self.settings.timing.query_interval_ms
-        elif not self.desk.has_live:
+        elif not self.desk.has_live and not self.desk.has_unbooked:
             self._synced = True
             if self.state is State.STOP:
                 self._finish(0, now_ms)
