@@ -29,6 +29,11 @@ class Call(Enum):
     SET_MARGIN_TYPE = auto()
     NEW_LISTEN_KEY = auto()
     KEEP_LISTEN_KEY = auto()
+    COMMISSION_RATE = auto()
+    SET_MMP = auto()
+    MMP = auto()
+    RESET_MMP = auto()
+    AGENTS = auto()
 
 
 class Security(Enum):
@@ -70,6 +75,7 @@ V1: Family = {
     Call.SET_MARGIN_TYPE: Endpoint("POST", "/fapi/v1/marginType", Security.SIGNED),
     Call.NEW_LISTEN_KEY: Endpoint("POST", "/fapi/v1/listenKey", Security.KEY),
     Call.KEEP_LISTEN_KEY: Endpoint("PUT", "/fapi/v1/listenKey", Security.KEY),
+    Call.COMMISSION_RATE: Endpoint("GET", "/fapi/v1/commissionRate", Security.SIGNED),
 }
 
 # V3 "Account/Trades Endpoints"; the listen key is signed for too (V3 "Endpoints requiring signature": USER_STREAM).
@@ -93,4 +99,10 @@ V3: Family = {
     Call.SET_MARGIN_TYPE: Endpoint("POST", "/fapi/v3/marginType", Security.SIGNED),
     Call.NEW_LISTEN_KEY: Endpoint("POST", "/fapi/v3/listenKey", Security.SIGNED),
     Call.KEEP_LISTEN_KEY: Endpoint("PUT", "/fapi/v3/listenKey", Security.SIGNED),
+    Call.COMMISSION_RATE: Endpoint("GET", "/fapi/v3/commissionRate", Security.SIGNED),
+    Call.SET_MMP: Endpoint("POST", "/fapi/v3/mmp", Security.SIGNED),
+    Call.MMP: Endpoint("GET", "/fapi/v3/mmp", Security.SIGNED),
+    Call.RESET_MMP: Endpoint("POST", "/fapi/v3/mmpReset", Security.SIGNED),
+    # Not in the API text; the venue's own demo/aster-code.py calls it `getAgents`.
+    Call.AGENTS: Endpoint("GET", "/fapi/v3/agent", Security.SIGNED),
 }

@@ -198,22 +198,3 @@ def test_no_secret_is_ever_written(exchange: Exchange, run_daemon: Run, tmp_path
     text = "\n".join(daemon.lines)
     assert listen_key not in text
     assert not re.search(r"signature|[0-9a-f]{64}", text)
-
-
-def test_check_tells_everything_and_sends_nothing(exchange: Exchange, run_daemon: Run, tmp_path: Path) -> None:
-    """`mmd -c FILE check` prints the findings and the first quote, exits 0, and no order was ever placed."""
-    daemon = run_daemon("-c", exchange.config(tmp_path), "check")
-    assert daemon.exit_code() == 0
-    subjects = [line.split()[1] for line in daemon.lines]
-    assert {"config", "credentials", "clock", "rules", "balance", "position", "stream", "quote"} <= set(subjects)
-    assert re.search(r"^ok +quote +would send BUY [0-9.]+ at [0-9.]+ notional=", daemon.lines[-1])
-    with exchange.server.lock:
-        account = exchange.server.exchange.accounts["paper"]
-        assert list(exchange.server.exchange.all_orders(account)) == []
-
-
-def test_check_fails_with_78_on_a_wrong_secret(exchange: Exchange, run_daemon: Run, tmp_path: Path) -> None:
-    """A finding that forbids to start makes the exit code 78."""
-    daemon = run_daemon("-c", exchange.config(tmp_path), "check", secret="wrong")
-    assert daemon.exit_code() == 78
-    assert daemon.lines[-1].startswith("fail")

@@ -1,0 +1,157 @@
+"""`mmd -c FILE check`: each trouble is named with its way out, the exit code follows, and nothing is ever sent."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from binance.um_futures import UMFutures
+from conftest import Exchange
+
+from mmd.daemon.cli import main
+from mmd.daemon.state_directory import Halt, HaltLatch, market_name
+from mmd.paper.options import PaperOptions, build_exchange
+from mmd.paper.runtime import ExchangeClock, PaperServer
+
+SUBJECTS = (
+    "config", "credentials", "file modes", "log", "state", "round trip", "clock", "symbol", "position mode", "margin mode", "leverage", "margin type",
+    "fees", "balance", "position", "open orders", "rate limits", "user stream", "market stream", "quote",
+)  # fmt: skip
+
+
+class SkewedClock(ExchangeClock):
+    """A venue whose clock is half a minute ahead of this machine's."""
+
+    def now_ms(self) -> int:
+        return super().now_ms() + 30_000
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ASTER_API_KEY", "paper")
+    monkeypatch.setenv("ASTER_API_SECRET", "paper")
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
+
+
+def checked(config: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, dict[str, str]]]:
+    """Exit code and the findings by subject, taken from `--json`; the plain form must say the same."""
+    code = main(["-c", str(config), "check", "--json"])
+    report = json.loads(capsys.readouterr().out)
+    assert report["ok"] == (code == 0)
+    failed = [finding for finding in report["findings"] if finding["verdict"] == "fail"]
+    assert report["first_cause"] == (f"{failed[0]['subject']}: {failed[0]['text']}" if failed else None)
+    assert main(["-c", str(config), "check"]) == code
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [finding["verdict"] for finding in report["findings"]]
+    return code, {finding["subject"]: finding for finding in report["findings"]}
+
+
+def orders_sent(exchange: Exchange) -> int:
+    with exchange.server.lock:
+        return len(list(exchange.server.exchange.all_orders(exchange.server.exchange.accounts["paper"])))
+
+
+def test_all_well(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every subject is there and ok, the quote has price, notional and margin, and no order was sent."""
+    code, findings = checked(exchange.config(tmp_path), capsys)
+    assert code == 0
+    for subject in SUBJECTS:
+        assert findings[subject]["verdict"] == "ok", findings[subject]
+    assert "would send BUY" in findings["quote"]["text"] and "notional=" in findings["quote"]["text"] and "margin=" in findings["quote"]["text"]
+    assert orders_sent(exchange) == 0
+
+
+def test_a_wrong_key_and_a_wrong_secret(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both fail under `credentials`, with what to do, and neither is shown."""
+    config = exchange.config(tmp_path)
+    monkeypatch.setenv("ASTER_API_SECRET", "wrong-secret-0123456789")
+    code, findings = checked(config, capsys)
+    assert code == 78 and "copy both anew" in findings["credentials"]["way_out"]
+    monkeypatch.setenv("ASTER_API_KEY", "wrong-key-0123456789")
+    code, findings = checked(config, capsys)
+    assert code == 78 and "unknown, revoked or expired" in findings["credentials"]["way_out"]
+    assert "wrong-" not in json.dumps(findings)
+
+
+def test_hedge_mode(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One-way mode is demanded."""
+    UMFutures("paper", "paper", base_url=exchange.server.rest_url).change_position_mode(dualSidePosition="true")
+    code, findings = checked(exchange.config(tmp_path), capsys)
+    assert code == 78 and "one-way" in findings["position mode"]["way_out"]
+
+
+def test_a_clock_half_a_minute_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is told, with the way out, and forbids nothing: requests follow the venue's clock."""
+    clock = SkewedClock()
+    server = PaperServer(build_exchange(PaperOptions(), clock.now_ms()), clock=clock)
+    server.start()
+    config = tmp_path / "market.yaml"
+    config.write_text(
+        f"symbol: ETHUSDT\nexchange: {{venue: custom, rest_url: '{server.rest_url}', ws_url: '{server.ws_url}'}}\n"
+        "strategy: {buy_spread: 0.004, sell_spread: 0.004}\n"
+    )
+    try:
+        code, findings = checked(config, capsys)
+    finally:
+        server.stop()
+    assert code == 0
+    assert findings["clock"]["verdict"] == "warn" and "-30.0 s off" in findings["clock"]["text"]
+    assert findings["quote"]["verdict"] == "ok"
+
+
+def test_a_balance_below_the_minimum_notional(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A share of the balance that can never be an order is a failure, with the way out."""
+    code, findings = checked(exchange.config(tmp_path, "strategy: {balance_fraction: 0.0004}"), capsys)
+    assert code == 78
+    assert "below the minimum notional 5" in findings["balance"]["text"] and "balance_fraction" in findings["balance"]["way_out"]
+
+
+def test_a_symbol_that_is_not_trading(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its status is shown, and the start is forbidden."""
+    with exchange.server.lock:
+        traded = exchange.server.exchange
+        traded.change_symbol(replace(traded.market.symbol, status="SETTLING"))
+    code, findings = checked(exchange.config(tmp_path), capsys)
+    assert code == 78 and "SETTLING" in findings["symbol"]["text"]
+
+
+def test_no_network(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody answers: one failure under `network`, and nothing is guessed about the rest."""
+    config = exchange.config(tmp_path)
+    exchange.server.stop()
+    code, findings = checked(config, capsys)
+    assert code == 78 and "refused" in findings["network"]["text"].lower()
+    assert "balance" not in findings
+
+
+def test_what_stands_on_the_account_is_told(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A position, an order that is not ours and spreads below the fees are warned of; the quote is then a reduce-only one."""
+    client = UMFutures("paper", "paper", base_url=exchange.server.rest_url)
+    client.new_order(symbol="ETHUSDT", side="BUY", type="MARKET", quantity="0.1")
+    client.new_order(symbol="ETHUSDT", side="BUY", type="LIMIT", timeInForce="GTC", quantity="0.1", price="2300.00")
+    code, findings = checked(exchange.config(tmp_path, "strategy: {buy_spread: 0.0001, sell_spread: 0.0001}"), capsys)
+    assert code == 0
+    assert findings["position"]["verdict"] == findings["open orders"]["verdict"] == findings["fees"]["verdict"] == "warn"
+    assert "0.100 ETH" in findings["position"]["text"] and "not ours=1" in findings["open orders"]["text"]
+    assert "SELL 0.100" in findings["quote"]["text"] and "reduce-only" in findings["quote"]["text"]
+
+
+def test_a_latched_halt_is_told(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The check says what the start would say."""
+    config = exchange.config(tmp_path)
+    checked(config, capsys)
+    HaltLatch(tmp_path / "state", market_name(exchange.server.rest_url, "paper", "ETHUSDT")).set(Halt("lost 25", "2026-01-01T00:00:00+00:00"))
+    code, findings = checked(config, capsys)
+    assert code == 78 and "lost 25" in findings["state"]["text"] and "resume" in findings["state"]["way_out"]
+
+
+def test_a_bad_configuration_is_json_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`check --json` prints one object whatever is wrong."""
+    path = tmp_path / "bad.yaml"
+    path.write_text("symbol: ETHUSDT\nstrategy: {buy_spred: 1}\n")
+    assert main(["-c", str(path), "check", "--json"]) == 78
+    report = json.loads(capsys.readouterr().out)
+    assert not report["ok"] and "buy_spred" in report["first_cause"]
+    assert len(report["findings"]) == 1
