@@ -155,7 +155,7 @@ def test_other_streams_are_passed_over() -> None:
     (diff(101, 102, 100, [["99.00", "1.0001"]]), "not a multiple of 0.001"),
     (diff(101, 102, 100, [["0.00", "1.000"]]), "below 0.01"),
     (diff(101, 102, 100, [["99.00", "-1.000"]]), "below 0.000"),
-    (diff(101, 102, 100, [["NaN", "1.000"]]), "not a number"),
+    (diff(101, 102, 100, [["NaN", "1.000"]]), "is no number"),
     (diff(101, 102, 100, [["99.00", "1E999999999"]]), "not plain decimal text"),
     (diff(101, 102, 100, [["9" * 1000 + ".00", "1.000"]]), "not plain decimal text"),
     (diff(101, 102, 100, [[99.0, "1.000"]]), "not plain decimal text"),
