@@ -100,7 +100,7 @@ class HaltLatch:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(name, self.path)
-        except BaseException:
+        except OSError:
             os.unlink(name)
             raise
 

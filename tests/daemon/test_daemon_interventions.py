@@ -95,6 +95,18 @@ def test_an_unreadable_latch_counts_as_a_halt(tmp_path: Path) -> None:
     assert latch.clear() and not latch.clear()
 
 
+def test_a_latch_that_the_disk_refuses_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The failure reaches the caller, and no half-written file stays to be taken for a latch."""
+    def refuse(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("os.fsync", refuse)
+    latch = HaltLatch(tmp_path, "ETHUSDT-x")
+    with pytest.raises(OSError, match="no space left"):
+        latch.set(Halt("loss limit", "2026-01-01T00:00:00+00:00"))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_lock_is_free_again_after_release(tmp_path: Path) -> None:
     """Two holders never, one after the other always; another market is not in the way."""
     lock = InstanceLock(tmp_path, "ETHUSDT-x")
