@@ -91,10 +91,9 @@ class Desk:
         """Signed lots that the venue says are executed, and whose trades have not come yet."""
         return sum(order.side.sign * order.unbooked_lots for order in self._active.values())
 
-    def resting_lots(self, slot: Slot) -> int:
-        """What may still fill in one slot."""
-        order = self._slots.get(slot)
-        return order.remaining_lots if order is not None and order.is_live else 0
+    def resting_lots(self, side: Side) -> int:
+        """What may still fill in the slots of one side."""
+        return sum(order.remaining_lots for order in self._slots.values() if order.side is side and order.is_live)
 
     def elsewhere_lots(self, side: Side) -> int:
         """What may still fill on a side outside the slots (orders adopted from an earlier run)."""
@@ -173,8 +172,12 @@ class Desk:
     # --- what we do about it ----------------------------------------------------------------------------------------------------------
 
     def work(self, quotes: Sequence[Quote], now_ms: int) -> None:
-        """Close the difference between what is wanted and what is working, with the fewest requests."""
+        """Close the difference between what is wanted and what is working, with the fewest requests.
+
+        Nothing grows and nothing is placed beyond what a side wants in total: what shrinks or goes counts until that is proven (FAULTS A5).
+        """
         wanted = {(quote.side, quote.level): quote for quote in quotes}
+        room = {side: sum(quote.size_lots for quote in quotes if quote.side is side) - self.resting_lots(side) for side in Side}
         may_amend = self._amends_work and self.budget.allows(now_ms)
         for order in list(self.live()):
             quote = wanted.pop(order.slot, None) if order.slot is not None and self._slots.get(order.slot) is order else None
@@ -182,9 +185,10 @@ class Desk:
             if step is Step.CANCEL:
                 self._cancel(order, now_ms)
             elif step is Step.AMEND and quote is not None:
-                self._amend(order, quote, now_ms)
+                room[order.side] -= self._amend(order, quote, room[order.side], now_ms)
         for slot, quote in wanted.items():
-            self._place(slot, quote, now_ms)
+            if quote.size_lots <= room[quote.side] and self._place(slot, quote, now_ms):
+                room[quote.side] -= quote.size_lots
 
     def chase(self, now_ms: int) -> None:
         """Ask for every order whose state is unknown, again and again, further and further apart."""
@@ -230,15 +234,16 @@ class Desk:
 
     # --- requests ---------------------------------------------------------------------------------------------------------------------
 
-    def _place(self, slot: Slot, quote: Quote, now_ms: int) -> None:
+    def _place(self, slot: Slot, quote: Quote, now_ms: int) -> bool:
+        """Place a new order in an empty slot, unless the slot or the budget has to wait."""
         hold = self._holds.setdefault(slot, Hold())
         if now_ms < hold.until_ms:
-            return
+            return False
         if not self.budget.allows(now_ms):
             if not self._over_budget:
                 self._emit(Notice(Level.WARNING, "budget_spent", {"orders_per_minute": self.budget.per_minute, "does": "waits"}))
             self._over_budget = True
-            return
+            return False
         self._over_budget = False
         # Each crossing in a row moves the next attempt one tick further out.
         price = quote.price_ticks - quote.side.sign * hold.crossings
@@ -255,14 +260,20 @@ class Desk:
         self._active[order.client_order_id] = self._slots[slot] = order
         self.budget.spend(now_ms)
         self._emit(Place(order.client_order_id, order.side, price, order.size_lots, order.reduce_only, order.post_only))
+        return True
 
-    def _amend(self, order: Order, quote: Quote, now_ms: int) -> None:
+    def _amend(self, order: Order, quote: Quote, room_lots: int, now_ms: int) -> int:
+        """Move an order to the quote, growing by `room_lots` at the most; the lots that it grows by."""
+        growth = min(quote.size_lots - order.remaining_lots, max(0, room_lots))
+        if not growth and order.price_ticks == quote.price_ticks:
+            return 0
         order.happen(Happening.AMEND_SENT, now_ms)
         order.requested_ms = now_ms
         order.amended_price_ticks = quote.price_ticks
-        order.amended_size_lots = order.executed_lots + quote.size_lots  # the new size is a total: V3 "Modify Order"
+        order.amended_size_lots = order.size_lots + growth  # a total, what is executed counts: V3 "Modify Order"
         self.budget.spend(now_ms)
         self._emit(Amend(order.client_order_id, order.order_id, order.side, order.amended_price_ticks, order.amended_size_lots))
+        return max(0, growth)
 
     def _cancel(self, order: Order, now_ms: int) -> None:
         # A cancel that overtakes a PUT leaves open what the order looks like, should it live on: it is cancelled again, never amended.

@@ -54,6 +54,8 @@ from mmd.core.settings import EngineSettings
 
 # V1 "Error Codes": -2014 BAD_API_KEY_FMT, -2015 REJECTED_MBX_KEY, -1022 INVALID_SIGNATURE. Trying again cannot help (FAULTS R7).
 _CREDENTIAL_CODES = frozenset({-2014, -2015, -1022})
+# A book this many times as old as is tolerated makes the market stream be connected anew.
+_STALE_TIMES = 5
 _TOO_MANY_STATUS = {429: 60_000, 418: 120_000}
 
 
@@ -313,6 +315,12 @@ class Engine:
             reason = f"order {silent.client_order_id} was not echoed in {self.settings.timing.echo_ms} ms"
             self._on_stream_down(StreamDown(Stream.USER, reason), now_ms)
             self._emit(RestartStream(Stream.USER, reason))
+        age_ms = self.health.book_age_ms(now_ms) if self.state is State.PAUSE and self.health.is_up(Stream.MARKET) else None
+        if age_ms is not None and age_ms > _STALE_TIMES * self.settings.timing.stale_book_ms:
+            # Frames may well come and be refused, one and all, because of what came before on this connection.
+            reason = f"no good frame in {age_ms} ms"
+            self._on_stream_down(StreamDown(Stream.MARKET, reason), now_ms)
+            self._emit(RestartStream(Stream.MARKET, reason))
         if not self._synced:
             return
         differs = self.account.differs_since_ms
@@ -364,7 +372,7 @@ class Engine:
             best_ask=self.book.best_ask,
             position_lots=self.position_lots,
             entry_price=self.account.position.entry_price,
-            opening_lots=self.desk.resting_lots((opening, 0)),
+            opening_lots=self.desk.resting_lots(opening),
             elsewhere_lots=self.desk.elsewhere_lots(opening),
             balance=self.account.balance(self.settings.strategy.margin_assets),
         )

@@ -69,7 +69,10 @@ def fixed_spreads(settings: StrategySettings) -> SpreadModel:
 
 
 class PingPong:
-    """The quoting cycle of the design: open on one side, close on the other, over and over."""
+    """The quoting cycle of the design: open on one side, close on the other, over and over.
+
+    The size is split among the levels, evenly as far as the filters allow; the first level, nearest to mid, takes what does not divide.
+    """
 
     def __init__(
         self, rules: SymbolRules, strategy: StrategySettings, risk: RiskSettings, spread_model: SpreadModel | None = None
@@ -80,20 +83,22 @@ class PingPong:
         self._spreads = spread_model or fixed_spreads(strategy)
 
     def __call__(self, view: MarketView) -> Wanted:
-        """The mode and the one quote that is wanted now."""
+        """The mode and the quotes that are wanted now."""
         spreads = self._spreads(view)
-        opening = self._opening_quote(view, spreads)
-        refused = self._rules.refuses(opening.price_ticks, opening.size_lots, reduce_only=False)
+        side = self._strategy.opening_side
+        price = _passive_price(side, view, spreads)
+        size = self._missing_lots(side, price, view)
+        refused = self._rules.refuses(price, min(size, self._largest), reduce_only=False)
         if self._is_open(view):
             return self._closing(view, spreads)
-        if refused == "MIN_NOTIONAL" and 0 < opening.size_lots <= view.opening_lots:
+        if refused == "MIN_NOTIONAL" and 0 < size <= view.opening_lots:
             refused = None  # the rest of an order that is working already may be as small as it likes
         if refused and view.position_lots:
             # A position too small for the threshold that cannot be added to counts as opened, or it would wait for ever.
             return self._closing(view, spreads)
         if refused:
-            return Wanted(opening.side, (), self._reason(refused, opening))
-        return Wanted(opening.side, (opening,), None)
+            return Wanted(side, (), self._reason(refused, side, price, size))
+        return Wanted(side, self._split(side, size, False, view, spreads), None)
 
     def _is_open(self, view: MarketView) -> bool:
         """Whether the position's notional has reached the threshold. At the entry price, so that only fills change the mode."""
@@ -101,34 +106,45 @@ class PingPong:
         notional = abs(view.position_lots) * self._rules.size.step * price
         return notional >= self._strategy.position_threshold
 
-    def _opening_quote(self, view: MarketView, spreads: Spreads) -> Quote:
-        side = self._strategy.opening_side
-        price = _passive_price(side, view, spreads)
+    def _missing_lots(self, side: Side, price_ticks: int, view: MarketView) -> int:
+        """What is missing to the whole position that is wanted, with all that may still fill elsewhere taken off."""
         notional = view.balance * self._strategy.balance_fraction
         if self._risk.max_position_notional is not None:
             notional = min(notional, self._risk.max_position_notional)
-        target_lots = self._rules.size.floor(notional / self._rules.price.decimal(price)) if price > 0 else 0
-        size = target_lots - side.sign * view.position_lots - view.elsewhere_lots
-        return Quote(side, 0, price, max(0, self._largest(size)), reduce_only=False)
+        target_lots = self._rules.size.floor(notional / self._rules.price.decimal(price_ticks)) if price_ticks > 0 else 0
+        return max(0, target_lots - side.sign * view.position_lots - view.elsewhere_lots)
 
     def _closing(self, view: MarketView, spreads: Spreads) -> Wanted:
         side = Side.SELL if view.position_lots > 0 else Side.BUY
-        quote = Quote(side, 0, _passive_price(side, view, spreads), self._largest(abs(view.position_lots)), reduce_only=True)
-        refused = self._rules.refuses(quote.price_ticks, quote.size_lots, reduce_only=True)
+        price, size = _passive_price(side, view, spreads), abs(view.position_lots)
+        refused = self._rules.refuses(price, min(size, self._largest), reduce_only=True)
         if refused:
-            return Wanted(side, (), self._reason(refused, quote))
-        return Wanted(side, (quote,), None)
+            return Wanted(side, (), self._reason(refused, side, price, size))
+        return Wanted(side, self._split(side, size, True, view, spreads), None)
 
-    def _largest(self, size_lots: int) -> int:
-        limit = self._rules.max_size_lots
-        return min(size_lots, limit) if limit else size_lots
+    def _split(self, side: Side, size_lots: int, reduce_only: bool, view: MarketView, spreads: Spreads) -> tuple[Quote, ...]:
+        """The size over as many levels as each can be an order of its own; one level where none can (its filters were looked at before)."""
+        for levels in range(self._strategy.levels, 0, -1):
+            share, rest = divmod(size_lots, levels)
+            quotes = []
+            for level in range(levels):
+                step = level * self._strategy.level_step
+                price = _passive_price(side, view, Spreads(spreads.buy + step, spreads.sell + step))
+                quotes.append(Quote(side, level, price, min(share + (rest if level == 0 else 0), self._largest), reduce_only))
+            if levels == 1 or not any(self._rules.refuses(each.price_ticks, each.size_lots, reduce_only) for each in quotes):
+                return tuple(quotes)
+        raise AssertionError("one level is always returned")
 
-    def _reason(self, refused: str, quote: Quote) -> str:
-        notional = self._rules.notional(quote.price_ticks, quote.size_lots)
+    @property
+    def _largest(self) -> int:
+        """The largest size of one order."""
+        return self._rules.max_size_lots or 2**62
+
+    def _reason(self, refused: str, side: Side, price_ticks: int, size_lots: int) -> str:
+        notional = self._rules.notional(price_ticks, size_lots)
         if refused == "MIN_NOTIONAL":
-            return f"a {quote.side.value} of {notional.normalize():f} is below the minimum notional {self._rules.min_notional}"
-        size = self._rules.size.text(quote.size_lots)
-        return f"a {quote.side.value} of {size} at {self._rules.price.text(quote.price_ticks)} breaks {refused}"
+            return f"a {side.value} of {notional.normalize():f} is below the minimum notional {self._rules.min_notional}"
+        return f"a {side.value} of {self._rules.size.text(size_lots)} at {self._rules.price.text(price_ticks)} breaks {refused}"
 
 
 def _passive_price(side: Side, view: MarketView, spreads: Spreads) -> int:

@@ -13,7 +13,7 @@ class StrategySettings:
     """The ping-pong cycle.
 
     `opening_side` is BUY for `bias: long` and SELL for `bias: short`. Spreads and `balance_fraction` are fractions (0.001 is 10 bps);
-    `position_threshold` is a notional in the quote asset.
+    `position_threshold` is a notional in the quote asset. Each side quotes up to `levels` orders, `level_step` (a fraction of mid) apart.
     """
 
     opening_side: Side = Side.BUY
@@ -21,6 +21,8 @@ class StrategySettings:
     sell_spread: Decimal = Decimal("0.001")
     balance_fraction: Decimal = Decimal("0.1")
     position_threshold: Decimal = Decimal(15)
+    levels: int = 1
+    level_step: Decimal = Decimal("0.0005")
     margin_assets: tuple[str, ...] = ("USDT", "USDF")
 
 

@@ -31,6 +31,7 @@ KEYS: tuple[Key, ...] = (
     Key("symbol", Text(r"[A-Z0-9]{2,30}", "the exchange's name in capitals and digits, like ETHUSDT"), "config", "symbol"),
     Key("exchange.venue", Choice({word: word for word in ("aster", "aster-testnet", "paper", "custom")}), "exchange", "venue"),
     Key("exchange.auth", Choice({"v1": "v1", "v3": "v3"}), "exchange", "auth"),
+    Key("exchange.chain_id", Nullable(Whole(1, 2**53)), "exchange", "chain_id"),
     Key("exchange.rest_url", Nullable(Url("https", "http")), "exchange", "rest_url"),
     Key("exchange.ws_url", Nullable(Url("wss", "ws")), "exchange", "ws_url"),
     Key("paper.market", Choice({word: word for word in ("synthetic", "replay")}), "paper", "market"),
@@ -47,6 +48,8 @@ KEYS: tuple[Key, ...] = (
     Key("strategy.sell_spread", _SPREAD, "strategy", "sell_spread"),
     Key("strategy.balance_fraction", Number("0", "1", above=True), "strategy", "balance_fraction"),
     Key("strategy.position_threshold", _MONEY, "strategy", "position_threshold"),
+    Key("strategy.levels", Whole(1, 5), "strategy", "levels"),
+    Key("strategy.level_step", _SPREAD, "strategy", "level_step"),
     Key("strategy.margin_assets", Names(), "strategy", "margin_assets"),
     Key("strategy.leverage", Nullable(Whole(1, 125)), "account", "leverage"),
     Key("strategy.margin_type", Nullable(Choice({"cross": "CROSSED", "isolated": "ISOLATED"})), "account", "margin_type"),
@@ -72,7 +75,7 @@ KEYS: tuple[Key, ...] = (
     Key("risk.fill_window", Seconds("0.1", "3600"), "fills", "window_ms"),
     Key("risk.fill_freeze", Seconds("0.1", "86400"), "fills", "frozen_ms"),
     Key("timing.stale_book_after", Seconds("0.2", "60"), "timing", "stale_book_ms"),
-    Key("timing.acceptance_window", Seconds("0.1", "60"), "timing", "acceptance_window_ms"),
+    Key("timing.acceptance_window", Nullable(Seconds("0.1", "60")), "timing", "acceptance_window_ms"),
     Key("timing.acceptance_grace", Seconds("0", "60"), "timing", "acceptance_grace_ms"),
     Key("timing.query_interval", Seconds("0.05", "60"), "timing", "query_interval_ms"),
     Key("timing.echo_timeout", Seconds("0.5", "60"), "timing", "echo_ms"),
@@ -132,7 +135,8 @@ def _unknown(entry: Entry) -> Fault:
     section, _, name = entry.key.partition(".")
     if _SECRET.search(entry.key):
         return Fault(entry.where, entry.key, "secrets do not belong in this file (and are not shown here): put ASTER_API_KEY and "
-                     f"ASTER_API_SECRET in the environment or in {entry.base / '.env'} (chmod 600)")
+                     "ASTER_API_SECRET (auth v1), or ASTER_USER, ASTER_SIGNER and ASTER_SIGNER_KEY (auth v3), in the environment or in "
+                     f"{entry.base / '.env'} (chmod 600)")
     if section in SECTIONS and not name:
         return Fault(entry.where, entry.key, f"{shown(entry)}: must be a mapping of keys, like `{_first_of(section)}: …` on indented lines")
     if section in _BY_NAME:

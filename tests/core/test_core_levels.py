@@ -1,0 +1,70 @@
+"""Several levels a side: how the size is split, and that no side ever has more on the way than it wants."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from core_rig import MID, Rig
+
+from mmd.core.messages import Amend, Cancel, Place
+from mmd.core.units import Side
+
+
+def levels(rig: Rig) -> list[Place]:
+    """The places that wait for an answer, nearest to mid first."""
+    return [request for request in rig.waiting if isinstance(request, Place)]
+
+
+def booted(count: int, **changes: object) -> Rig:
+    rig = Rig(levels=count, level_step=Decimal("0.001"), balance_fraction=Decimal("0.1"), **changes)
+    rig.boot()
+    return rig
+
+
+def test_the_size_is_split_and_the_levels_step_out() -> None:
+    """Three levels share 0.400: the first takes what does not divide, each stands ten basis points further out."""
+    rig = booted(3)
+    places = levels(rig)
+    assert [place.size_lots for place in places] == [134, 133, 133]
+    prices = [place.price_ticks for place in places]
+    assert prices == [249_750, 249_500, 249_250]
+
+
+@pytest.mark.parametrize(("fraction", "expected"), [("0.0009", 1), ("0.0016", 2), ("0.0024", 3), ("0.1", 5)])
+def test_there_are_only_as_many_levels_as_can_be_orders(fraction: str, expected: int) -> None:
+    """Every level reaches the minimum notional of 5, or there are fewer levels."""
+    rig = Rig(levels=5, balance_fraction=Decimal(fraction))
+    rig.boot()
+    assert len(levels(rig)) == expected
+
+
+def test_a_fill_at_one_level_lets_nothing_grow_before_another_has_shrunk() -> None:
+    """After a partial fill the levels are evened out, and at each moment position and all that may still fill stay within the target."""
+    rig = booted(2, position_threshold=Decimal(10_000), price_change_threshold=Decimal("0.01"))
+    first, second = levels(rig)
+    for place in (first, second):
+        rig.accept(place)
+    target = first.size_lots + second.size_lots
+    rig.fill(first.client_order_id, 100)
+    (shrink,) = [request for request in rig.waiting if isinstance(request, Amend)]
+    assert shrink.client_order_id == second.client_order_id and shrink.size_lots < second.size_lots
+    assert rig.engine.position_lots + rig.engine.desk.resting_lots(Side.BUY) <= target
+    rig.amended()
+    (grow,) = [request for request in rig.waiting if isinstance(request, Amend)]
+    assert grow.client_order_id == first.client_order_id and grow.size_lots > first.size_lots
+    assert rig.engine.position_lots + rig.engine.desk.resting_lots(Side.BUY) <= target
+
+
+def test_all_levels_go_when_the_mode_flips() -> None:
+    """A fill past the threshold cancels the other bids, and the whole position is offered in as many levels."""
+    rig = booted(2)
+    first, second = levels(rig)
+    for place in (first, second):
+        rig.accept(place)
+    rig.fill(first.client_order_id)
+    assert [request.client_order_id for request in rig.waiting if isinstance(request, Cancel)] == [second.client_order_id]
+    asks = levels(rig)
+    assert [ask.side for ask in asks] == [Side.SELL, Side.SELL] and all(ask.reduce_only for ask in asks)
+    assert sum(ask.size_lots for ask in asks) == first.size_lots
+    assert MID < asks[0].price_ticks < asks[1].price_ticks
