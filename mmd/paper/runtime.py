@@ -25,14 +25,16 @@ _log = logging.getLogger(__name__)
 
 
 class ExchangeClock:
-    """The exchange's time: the wall clock at its birth, carried on by the monotonic clock, so that it never goes back."""
+    """The exchange's time: the wall clock at its birth, carried on by a clock that never goes back, nor stands still in a suspended machine."""
+
+    _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
     def __init__(self) -> None:
-        self._offset_ns = time.time_ns() - time.monotonic_ns()
+        self._offset_ns = time.time_ns() - time.clock_gettime_ns(self._CLOCK)
 
     def now_ms(self) -> int:
         """Milliseconds since the epoch."""
-        return (time.monotonic_ns() + self._offset_ns) // 1_000_000
+        return (time.clock_gettime_ns(self._CLOCK) + self._offset_ns) // 1_000_000
 
 
 @dataclass(frozen=True)

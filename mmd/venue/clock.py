@@ -9,9 +9,14 @@ from typing import NamedTuple
 from mmd.core.errors import MmdError
 
 
+# Linux's CLOCK_MONOTONIC stands still while the machine is suspended, so that afterwards the venue's time would be wrong by the length of the sleep
+# and every old book would still look fresh (FAULTS P7). CLOCK_BOOTTIME goes on.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
 def monotonic_ms() -> int:
-    """The process's monotonic clock in whole milliseconds: the `now_ms` and `received_ms` of the core's messages."""
-    return time.monotonic_ns() // 1_000_000
+    """The process's monotonic clock in whole milliseconds, suspension included: the `now_ms` and `received_ms` of the core's messages."""
+    return time.clock_gettime_ns(_CLOCK) // 1_000_000
 
 
 class ClockUnset(MmdError):
