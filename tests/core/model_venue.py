@@ -112,8 +112,8 @@ class ModelVenue:
     def run(self, for_ms: int) -> None:
         """Let time pass; the engine is stepped at each event and at each of its deadlines."""
         end_ms = self.now_ms + for_ms
-        while self.now_ms < end_ms and self.finished is None:
-            due_ms = max(self.now_ms, self.engine.deadline_ms(self.now_ms))
+        while self.now_ms < end_ms:
+            due_ms = end_ms + 1 if self.finished is not None else max(self.now_ms, self.engine.deadline_ms(self.now_ms))
             if self._queue and self._queue[0][0] <= min(due_ms, end_ms):
                 self.now_ms, _, act = heapq.heappop(self._queue)
                 act()
@@ -132,6 +132,10 @@ class ModelVenue:
 
     def stop(self) -> None:
         self.tell(Stop("asked"))
+
+    @property
+    def live(self) -> list[VenueOrder]:
+        return [order for order in self.orders.values() if order.is_live]
 
     def tell(self, event: Event) -> None:
         """One step of the engine, and what follows from it."""
@@ -163,7 +167,7 @@ class ModelVenue:
         """A tenth of a second of market: the price moves, an order may trade, a stream may fail."""
         generator = self.generator
         self.mid += generator.choice((0, 0, 0, -60, 60, -150, 150)) if abs(self.mid - MID) < 3_000 else (60 if self.mid < MID else -60)
-        for order in [order for order in self.orders.values() if order.is_live]:
+        for order in self.live:
             while order.is_live and generator.random() < 0.08:  # at times twice in one millisecond
                 self._trade(order, generator.choice((order.size_lots, generator.randint(1, 60), 3)))
         if self.countdown_until_ms is not None and self.now_ms >= self.countdown_until_ms:
@@ -341,7 +345,7 @@ class ModelVenue:
         return accepted
 
     def _truth(self, request: Reconcile) -> Reconciled:
-        listed = tuple(order.report() for order in self.orders.values() if order.is_live)
+        listed = tuple(order.report() for order in self.live)
         self._meanwhile()
         since = request.from_trade_id
         fills = tuple(fill for fill in self.trades if since is None or fill.trade_id > since)
@@ -350,14 +354,14 @@ class ModelVenue:
 
     def _meanwhile(self) -> None:
         """The reads of one reconciliation are not one moment: an order may trade in between."""
-        live = [order for order in self.orders.values() if order.is_live]
+        live = self.live
         if live and self._happens("trade between reads"):
             self._trade(self.generator.choice(live), self.generator.randint(1, 50))
 
     # --- promises ---------------------------------------------------------------------------------------------------------------------
 
     def _check(self) -> None:
-        live = [order for order in self.orders.values() if order.is_live]
+        live = self.live
         for side in Side:
             if sum(order.side is side for order in live) > 1:
                 self._break(f"two live {side.value} orders")

@@ -40,7 +40,23 @@ def test_no_promise_is_broken_and_it_comes_to_rest(seed: int) -> None:
     venue.stop()
     venue.run(3_000)
     assert venue.finished is not None and venue.finished.clean, f"seed {seed}: {venue.finished}"
-    assert not any(order.is_live for order in venue.orders.values()), f"seed {seed}: an order is still open"
-    assert venue.countdown_until_ms is None or venue.engine.state is State.STOPPED, f"seed {seed}"
+    assert not venue.live and venue.countdown_until_ms is None, f"seed {seed}: {venue.live}"
     assert engine.account.position.amount_lots == venue.position_lots, f"seed {seed}"
     assert engine.account.fills == len(venue.trades), f"seed {seed}: booked {engine.account.fills} of {len(venue.trades)} trades"
+
+
+@pytest.mark.parametrize("seed", range(1_000, 1_140))
+def test_a_stop_amid_the_faults_keeps_its_word(seed: int) -> None:
+    """Asked to stop at any moment, with the faults going on: it ends in time; a clean end leaves no order, then or later; on any doubt the
+    countdown does what is left."""
+    venue = ModelVenue(seed, **MIXES[seed % len(MIXES)])
+    venue.start()
+    venue.run(venue.generator.randint(0, 15_000))
+    venue.stop()
+    venue.run(venue.settings.timing.stop_deadline_ms)
+    assert not venue.broken, f"seed {seed}: {venue.broken[:3]}"
+    assert venue.finished is not None, f"seed {seed}: no end, {[order.state for order in venue.engine.desk.live()]}"
+    if venue.finished.clean:
+        assert not venue.live, f"seed {seed}: clean, but {venue.live}"
+    venue.run(venue.settings.risk.countdown_ms + 200)
+    assert not venue.live, f"seed {seed}: left behind {venue.live}"
