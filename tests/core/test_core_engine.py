@@ -296,6 +296,19 @@ def test_a_quiet_market_needs_no_request(rig: Rig) -> None:
     assert len(rig.all(ArmCountdown)) == 6
 
 
+def test_a_leftover_first_heard_of_by_a_trade(rig: Rig) -> None:
+    """An order of an earlier run trades before it was listed: that trade is booked and counted once, and its rest is cancelled."""
+    rig.boot()
+    rig.now_ms += 10
+    report = LEFTOVER._replace(status=OrderStatus.PARTIALLY_FILLED, executed_lots=12, update_time_ms=VENUE_EPOCH_MS + rig.now_ms)
+    trade = rig.make_fill("mmd-s1-1", 5, order_id=77, side=Side.SELL)._replace(client_order_id="mmd-old-7")
+    rig.update(report, trade)
+    assert Cancel("mmd-old-7") in rig.actions
+    order = rig.order("mmd-old-7")
+    assert (order.executed_lots, order.booked_lots, order.remaining_lots) == (12, 12, 18)
+    assert rig.engine.position_lots == -5
+
+
 # --- streams --------------------------------------------------------------------------------------------------------------------------
 
 
@@ -359,6 +372,28 @@ def test_trades_of_a_gap_are_booked(rig: Rig) -> None:
     rig.answer(asked, rig.truth(rig.report(bid.client_order_id, executed=50), fills=(missed,)))
     assert [notice.fields["trade"] for notice in rig.notices("fill")] == [missed.trade_id + 1, missed.trade_id]
     assert rig.engine.position_lots == 50 and not rig.notices("position_adopted")
+
+
+def test_what_a_lost_stream_said_is_not_compared_with(rig: Rig) -> None:
+    """A position heard before the stream fell is no reason for doubt after it."""
+    rig.quoting()
+    rig.now_ms += 10
+    rig.account_says(50)
+    rig.user_down()
+    assert rig.engine.account.reported is None
+
+
+def test_a_book_that_stays_stale_on_a_living_stream_is_read_anew(rig: Rig) -> None:
+    """One frame with an absurd update id makes all that follow look old: the stream is made anew, once, and it quotes again."""
+    rig.quoting()
+    rig.now_ms += 100
+    rig.step(Depth(((249_999, 1),), ((250_001, 1),), 10**15, VENUE_EPOCH_MS + rig.now_ms, rig.now_ms))
+    out = rig.run(9_900)
+    assert only(out, Cancel) and none_of(out, RestartStream)
+    rig.cancelled()
+    assert only(rig.run(5_000), RestartStream).stream is Stream.MARKET
+    rig.step(StreamUp(Stream.MARKET))
+    assert only(rig.depth(), Place)
 
 
 def test_a_truth_from_before_the_doubt_is_not_taken(rig: Rig) -> None:

@@ -20,6 +20,7 @@ from mmd.core.messages import (
     Stop,
     Stream,
     StreamDown,
+    StreamUp,
 )
 from mmd.core.orders import OrderState
 
@@ -236,15 +237,43 @@ def test_a_stop_that_cannot_be_verified_leaves_the_countdown(rig: Rig) -> None:
 
 
 def test_an_order_missing_from_the_listing_is_asked_for(rig: Rig) -> None:
-    """A live order that is older than the listing and not in it is unknown until queried."""
+    """A working order that the listing of open orders lacks is unknown until queried; here it had filled while the stream was down."""
     place = rig.quoting()
-    rig.now_ms += 100
     rig.user_down()
-    rig.engine.health.stream_up(Stream.USER)
     rig.lose(rig.pending(Cancel))
+    rig.now_ms += 100
+    rig.step(StreamUp(Stream.USER))
+    rig.engine.desk.budget.be_silent(rig.now_ms + 500)  # so that it is not cancelled once more
     rig.answer(rig.pending(Query), rig.report(place.client_order_id))
-    rig.tick()
+    assert rig.order(place.client_order_id).state is OrderState.WORKING
     rig.answer(rig.pending(Reconcile), rig.truth())
-    assert rig.state is State.SYNC
-    rig.settle_down()
-    assert rig.state is State.QUOTE
+    assert rig.order(place.client_order_id).state is OrderState.UNKNOWN
+    rig.run(600)
+    filled = rig.report(place.client_order_id, OrderStatus.FILLED, place.size_lots)
+    rig.answer(rig.pending(Query), filled)
+    assert rig.engine.position_lots == place.size_lots
+
+
+def test_a_post_newer_than_the_listing_is_not_missing_from_it(rig: Rig) -> None:
+    """The desk asks only for orders that are older than the question."""
+    place = rig.quoting()
+    rig.engine.desk.miss((), asked_ms=rig.now_ms, now_ms=rig.now_ms)
+    assert rig.order(place.client_order_id).state is OrderState.WORKING
+    rig.engine.desk.miss((), asked_ms=rig.now_ms + 1, now_ms=rig.now_ms)
+    assert rig.order(place.client_order_id).state is OrderState.UNKNOWN
+
+
+def test_the_window_begins_when_the_post_was_sent(rig: Rig) -> None:
+    """A POST that waited three seconds for its lane can be accepted three seconds longer."""
+    rig.boot()
+    place = rig.pending(Place)
+    rig.run(4_000)
+    rig.answer(place, Lost("timed out"), sent_ms=4_000)
+    while rig.now_ms < 4_000 + 6_900:
+        if rig.waits(Query):
+            rig.answer(rig.pending(Query), GONE)
+        rig.run(100)
+    assert rig.order(place.client_order_id).is_live
+    rig.run(200)
+    rig.answer(rig.pending(Query), GONE)
+    assert not rig.order(place.client_order_id).is_live
