@@ -58,6 +58,18 @@ def _klines(call: Call) -> Json:
     return call.exchange.market.klines(call.values["interval"], start, end, call.values["limit"])
 
 
+def _mark_price_klines(call: Call) -> Json:
+    check_symbol(call)
+    start, end = check_period(call)
+    return call.exchange.market.mark_price_klines(call.values["interval"], start, end, call.values["limit"])
+
+
+def _index_price_klines(call: Call) -> Json:
+    check_symbol(call, "pair")
+    start, end = check_period(call)
+    return call.exchange.market.index_price_klines(call.values["interval"], start, end, call.values["limit"])
+
+
 def _premium_index(call: Call) -> Json:
     return _one_or_all(call, call.exchange.market.premium_index())
 
@@ -115,6 +127,8 @@ def _klines_weight(sent: Mapping[str, str]) -> int:
 _FROM_ID = Parameter("fromId", whole)
 _INTERVAL = Parameter("interval", choice(tuple(INTERVALS), -1120, "Invalid interval."), mandatory=True)
 _LIMIT = capped(500, 1000)
+_PAIR = Parameter("pair", SYMBOL.read, mandatory=True)
+_CANDLES = (_INTERVAL, START, END, capped(500, 1500))
 
 MARKET_ENDPOINTS = (
     Endpoint("GET", both("ping"), Security.NONE, 1, _ping),
@@ -126,7 +140,9 @@ MARKET_ENDPOINTS = (
     # The V3 document: "MARKET_DATA: API that does not require authentication".
     Endpoint("GET", ("/fapi/v3/historicalTrades",), Security.NONE, 20, _historical_trades, (SYMBOL, _LIMIT, _FROM_ID)),
     Endpoint("GET", both("aggTrades"), Security.NONE, 20, _agg_trades, (SYMBOL, _FROM_ID, START, END, _LIMIT)),
-    Endpoint("GET", both("klines"), Security.NONE, _klines_weight, _klines, (SYMBOL, _INTERVAL, START, END, capped(500, 1500))),
+    Endpoint("GET", both("klines"), Security.NONE, _klines_weight, _klines, (SYMBOL, *_CANDLES)),
+    Endpoint("GET", both("markPriceKlines"), Security.NONE, _klines_weight, _mark_price_klines, (SYMBOL, *_CANDLES)),
+    Endpoint("GET", both("indexPriceKlines"), Security.NONE, _klines_weight, _index_price_klines, (_PAIR, *_CANDLES)),
     Endpoint("GET", both("premiumIndex"), Security.NONE, 1, _premium_index, (ANY_SYMBOL,)),
     Endpoint("GET", both("fundingRate"), Security.NONE, 1, _funding_rate, (ANY_SYMBOL, START, END, capped(100, 1000))),
     Endpoint("GET", both("fundingInfo"), Security.NONE, 1, _funding_info, (ANY_SYMBOL,)),

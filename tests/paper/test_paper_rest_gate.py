@@ -73,8 +73,8 @@ def test_no_two_rows_answer_the_same_request() -> None:
     assert len(routes) == len(set(routes))
 
 
-PUBLIC = ["ping", "time", "exchangeInfo", "depth", "trades", "aggTrades", "klines", "premiumIndex", "fundingRate", "ticker/price",
-          "ticker/bookTicker", "ticker/24hr"]
+PUBLIC = ["ping", "time", "exchangeInfo", "depth", "trades", "aggTrades", "klines", "markPriceKlines", "indexPriceKlines", "premiumIndex",
+          "fundingRate", "ticker/price", "ticker/bookTicker", "ticker/24hr"]
 PRIVATE = ["openOrder", "openOrders", "allOrders", "userTrades", "income", "commissionRate", "positionSide/dual", "multiAssetsMargin",
            "leverageBracket"]
 
@@ -100,6 +100,7 @@ def test_both_families_have_every_endpoint() -> None:
     ("GET", "depth", {"limit": "500"}, 10), ("GET", "depth", {"limit": "1000"}, 20),
     ("GET", "trades", {}, 1), ("GET", "historicalTrades", {}, 20), ("GET", "aggTrades", {}, 20),
     ("GET", "klines", {"limit": "99"}, 1), ("GET", "klines", {"limit": "100"}, 2), ("GET", "klines", {}, 5), ("GET", "klines", {"limit": "1001"}, 10),
+    ("GET", "markPriceKlines", {"limit": "99"}, 1), ("GET", "indexPriceKlines", {"limit": "1001"}, 10),
     ("GET", "ticker/24hr", {"symbol": SYMBOL}, 1), ("GET", "ticker/24hr", {}, 40),
     ("GET", "ticker/price", {"symbol": SYMBOL}, 1), ("GET", "ticker/price", {}, 2), ("GET", "ticker/bookTicker", {}, 2),
     ("POST", "order", {}, 1), ("PUT", "order", {}, 1), ("DELETE", "order", {}, 1), ("GET", "order", {}, 1),
@@ -176,6 +177,17 @@ def test_one_object_with_a_symbol_and_an_array_without(client: Client, name: str
     one = client.get(f"/fapi/v1/{name}", symbol=SYMBOL)
     assert one["symbol"] == SYMBOL
     assert client.get(f"/fapi/v3/{name}") == [one]
+
+
+def test_candles_of_the_mark_and_the_index_price(client: Client) -> None:
+    """V1 "Mark Price Kline" asks for a symbol, "Index Price Kline" for a pair; both give twelve fields a candle."""
+    client.now_ms += 3_000
+    client.exchange.advance(client.now_ms)
+    for name, of in (("markPriceKlines", "symbol"), ("indexPriceKlines", "pair")):
+        candles = client.get(f"/fapi/v1/{name}", interval="1d", **{of: SYMBOL})
+        assert candles and {len(candle) for candle in candles} == {12}
+        assert client.code("GET", f"/fapi/v1/{name}", interval="1d") == -1102
+        assert client.code("GET", f"/fapi/v1/{name}", interval="1d", **{of: "BTCUSDT"}) == -1121
 
 
 @pytest.mark.parametrize("path, sent, code", [
