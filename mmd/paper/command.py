@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import NoReturn
 
 from mmd.core.errors import ConfigError
@@ -44,9 +44,9 @@ def _serve(arguments: argparse.Namespace) -> int:
         if error.name is None or error.name.partition(".")[0] != "websockets":
             raise
         raise ConfigError("the paper exchange needs the package websockets: pip install 'mmd[paper]'") from error
-    stopping = threading.Event()
+    stops: SimpleQueue[None] = SimpleQueue()  # Its put may interrupt its own get; Event.set would wait for ever on the lock that wait holds.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, lambda *_: stops.put(None))
     clock = ExchangeClock()
     options = _options(arguments)
     settings = ServerSettings(agents=options.agents)
@@ -58,7 +58,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     server.start()
     try:
         print(f"ready rest={server.rest_url} ws={server.ws_url}", flush=True)
-        while not stopping.wait(LOOK_S) and server.failure is None:
+        while server.failure is None and not _is_asked_to_stop(stops):
             pass
     finally:
         server.stop()
@@ -66,6 +66,15 @@ def _serve(arguments: argparse.Namespace) -> int:
         print(f"mmd paper: the exchange failed: {server.failure}", file=sys.stderr)
         return EXIT_FAILED
     return 0
+
+
+def _is_asked_to_stop(stops: SimpleQueue[None]) -> bool:
+    """Waits for a signal, LOOK_S at the longest."""
+    try:
+        stops.get(timeout=LOOK_S)
+    except Empty:
+        return False
+    return True
 
 
 def _options(arguments: argparse.Namespace) -> PaperOptions:
