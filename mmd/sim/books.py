@@ -1,0 +1,45 @@
+"""The two books of a run, compared to the last digit: the engine's and the exchange's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from mmd.core.engine import Engine
+from mmd.sim.venue_side import VenueSide
+
+if TYPE_CHECKING:
+    from mmd.sim.own_view import OwnView
+
+_ZERO = Decimal(0)
+
+
+def differences(engine: Engine, view: OwnView, venue: VenueSide) -> Iterator[tuple[int, str]]:
+    """What the engine holds otherwise than the exchange, with the invariant that it breaks."""
+    if view.first_truth is None:
+        return
+    account = venue.account
+    venue_lots = sum(position.lots for position in account.open_positions())
+    if engine.account.position.amount_lots != venue_lots:
+        yield 8, f"the engine holds {engine.account.position.amount_lots} lots, the exchange {venue_lots}"
+    before = {(fill.trade_id, fill.side.value) for fill in view.first_truth.fills}
+    first_id = min((trade_id for trade_id, _ in before), default=0)
+    trades = {(t.trade_id, t.side.value): t for t in account.trades if t.trade_id >= first_id and (t.trade_id, t.side.value) not in before}
+    booked = set(view.booked)
+    for trade_id, side in sorted(trades.keys() - booked):
+        yield 9, f"trade {trade_id} ({side}) was never booked"
+    for trade_id, side in sorted(booked - trades.keys()):
+        yield 9, f"trade {trade_id} ({side}) was booked and never made"
+    if booked == trades.keys():
+        profit = sum((trade.realized_pnl for trade in trades.values()), _ZERO)
+        if profit != engine.account.realized_profit:
+            yield 10, f"realized profit is {engine.account.realized_profit}, the exchange's {profit}"
+        fees: dict[str, Decimal] = {}
+        for trade in trades.values():
+            fees[trade.commission_asset] = fees.get(trade.commission_asset, _ZERO) + trade.commission
+        if {a: f for a, f in fees.items() if f} != {a: f for a, f in engine.account.commission.items() if f}:
+            yield 10, f"fees are {dict(engine.account.commission)}, the exchange's {fees}"
+    for asset, wallet in account.wallets.items():
+        if engine.account.balances.get(asset, _ZERO) != wallet:
+            yield 10, f"{asset} is {engine.account.balances.get(asset)}, the exchange's {wallet}"

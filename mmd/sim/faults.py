@@ -1,0 +1,227 @@
+"""What can go wrong, as values: one `Fault` each, and the schedule of a run, drawn from a seed (FAULTS)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from random import Random
+
+from mmd.core.settings import EngineSettings, OrderSettings, RiskSettings, StrategySettings, TimingSettings
+from mmd.core.units import Side
+from mmd.venue.endpoints import Call
+
+
+class Kind(str, Enum):
+    # One request: the next one of the fault's call.
+    REFUSED_CONNECTION = "connection refused"
+    REQUEST_LOST = "request lost"
+    REPLY_LOST = "reply lost"
+    RESET_BEFORE = "reset before effect"
+    RESET_AFTER = "reset after effect"
+    REQUEST_LATE = "request late"
+    REPLY_LATE = "reply late"
+    REQUEST_TWICE = "request twice"
+    BODY_CUT = "body cut short"
+    ERROR_BEFORE = "error without effect"
+    ERROR_AFTER = "error after effect"
+    RATE_LIMITED = "429"
+    BANNED = "418"
+    # The streams.
+    USER_CUT = "user stream cut"
+    USER_STALL = "user stream stalls"
+    USER_LATE = "user events late"
+    USER_SHUFFLE = "user events reordered"
+    USER_TWICE = "user events doubled"
+    USER_GAP = "user events lost"
+    USER_REFUSED = "user stream refused"
+    KEY_EXPIRED = "listen key expired"
+    MARKET_CUT = "market stream cut"
+    MARKET_STALL = "market stream stalls"
+    MARKET_REFUSED = "market stream refused"
+    FRAME_CROSSED = "crossed frame"
+    FRAME_EMPTY = "empty frame"
+    FRAME_FAR = "far frame"
+    FRAME_GARBAGE = "garbage frame"
+    FRAME_OLD = "old frame"
+    # The exchange and the account.
+    HALTED = "symbol halted"
+    FILTERS = "filters changed"
+    LEVERAGE = "leverage changed"
+    MARGIN_TYPE = "margin type changed"
+    HEDGE_MODE = "hedge mode switched on"
+    LIQUIDATION = "liquidation"
+    WITHDRAWAL = "withdrawal"
+    FOREIGN_ORDER = "foreign order"
+    FOREIGN_FILL = "foreign fill"
+    VENUE_RESTART = "venue restart"
+    MAINTENANCE = "maintenance"
+    # The process and its machine.
+    KILL = "SIGKILL"
+    TERM = "SIGTERM"
+    WALL_JUMP = "wall clock jump"
+    SUSPEND = "suspend"
+    DRIFT = "clock drift"
+
+
+REQUEST_KINDS = frozenset(list(Kind)[: list(Kind).index(Kind.USER_CUT)])
+FRAME_KINDS = frozenset({Kind.FRAME_CROSSED, Kind.FRAME_EMPTY, Kind.FRAME_FAR, Kind.FRAME_GARBAGE, Kind.FRAME_OLD})
+# The run ends or stands still after these; a few a run are enough.
+RARE_KINDS = frozenset({Kind.LEVERAGE, Kind.MARGIN_TYPE, Kind.HEDGE_MODE, Kind.LIQUIDATION, Kind.BANNED, Kind.SUSPEND, Kind.KILL, Kind.TERM})
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that goes wrong `at_ms` after the run's start.
+
+    `call`: the request that it strikes (for KILL and TERM: strike when the next such request has been sent; None: at once). `for_ms`: how
+    long it lasts or delays. `status` and `code`: the error that is answered (code None: a page of HTML). `amount`: whatever else it needs.
+    """
+
+    at_ms: int
+    kind: Kind
+    call: Call | None = None
+    for_ms: int = 0
+    status: int = 0
+    code: int | None = None
+    amount: int = 0
+
+    def __str__(self) -> str:
+        words = [f"{self.at_ms / 1000:9.3f} s  {self.kind.value}"]
+        words += [self.call.name] if self.call is not None else []
+        words += [f"for {self.for_ms} ms"] if self.for_ms else []
+        words += [f"HTTP {self.status}"] if self.status else []
+        words += [f"code {self.code}"] if self.code is not None else []
+        words += [f"amount {self.amount}"] if self.amount else []
+        return " ".join(words)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A whole run: the seed of its market, network and jitter, what the operator chose, how long faults go on, and the faults in order."""
+
+    seed: int
+    settings: EngineSettings
+    faulty_ms: int
+    faults: tuple[Fault, ...]
+    latency_ms: int = 10
+    post_only_refused: bool = False
+    listen_key_life_ms: int = 3_600_000
+    funding_interval_ms: int = 8 * 3_600_000
+
+
+# Calls by how often a fault strikes them.
+_CALLS = (
+    (Call.PLACE, 10), (Call.AMEND, 4), (Call.CANCEL, 6), (Call.QUERY, 3), (Call.COUNTDOWN, 2), (Call.OPEN_ORDERS, 2), (Call.USER_TRADES, 2),
+    (Call.POSITION_RISK, 2), (Call.BALANCE, 1), (Call.NEW_LISTEN_KEY, 1), (Call.KEEP_LISTEN_KEY, 1), (Call.SERVER_TIME, 1),
+    (Call.EXCHANGE_INFO, 1),
+)  # fmt: skip
+# Answered by what stands in front of the exchange, which saw nothing; None is a page of HTML.
+_ERRORS_BEFORE = (
+    (503, None), (502, None), (504, None), (403, None), (503, -1016), (400, -1021), (400, -4225), (400, 999), (400, -1000), (400, -1001),
+    (503, -1006), (408, -1007), (500, -1000), (400, -2019), (401, -2014),
+)  # fmt: skip
+# Answered although the exchange did as it was told: nothing here may be taken for a refusal.
+_ERRORS_AFTER = (
+    (503, None), (502, None), (504, None), (400, -1006), (408, -1007), (503, -1007), (400, -1000), (400, -1001), (500, -1000), (400, -4225),
+    (400, 999), (200, -1000),
+)  # fmt: skip
+_WEIGHTS: dict[Kind, int] = {
+    **dict.fromkeys(REQUEST_KINDS, 6), **dict.fromkeys(FRAME_KINDS, 2), Kind.BANNED: 1, Kind.RATE_LIMITED: 2,
+    Kind.USER_CUT: 4, Kind.USER_STALL: 4, Kind.USER_LATE: 5, Kind.USER_SHUFFLE: 5, Kind.USER_TWICE: 5, Kind.USER_GAP: 3, Kind.USER_REFUSED: 2,
+    Kind.KEY_EXPIRED: 3, Kind.MARKET_CUT: 3, Kind.MARKET_STALL: 3, Kind.MARKET_REFUSED: 1,
+    Kind.HALTED: 1, Kind.FILTERS: 2, Kind.LEVERAGE: 1, Kind.MARGIN_TYPE: 1, Kind.HEDGE_MODE: 1, Kind.LIQUIDATION: 1, Kind.WITHDRAWAL: 1,
+    Kind.FOREIGN_ORDER: 3, Kind.FOREIGN_FILL: 3, Kind.VENUE_RESTART: 2, Kind.MAINTENANCE: 2,
+    Kind.KILL: 5, Kind.TERM: 3, Kind.WALL_JUMP: 2, Kind.SUSPEND: 1, Kind.DRIFT: 2,
+}  # fmt: skip
+
+
+def draw_schedule(seed: int, kinds: frozenset[Kind] = frozenset(Kind)) -> Schedule:
+    """The schedule of a seed, of faults of the given kinds only."""
+    random = Random(f"schedule {seed}")
+    faulty_ms = random.choice((30_000, 60_000, 60_000, 120_000, 300_000))
+    # A run has a few kinds of its own, so that faults of the same kind meet as well as faults of different kinds.
+    weights = {kind: weight for kind, weight in _WEIGHTS.items() if kind in kinds}
+    chosen = random.sample(sorted(weights), k=min(len(weights), random.choice((1, 3, 6, 12, len(weights)))))
+    count = random.choice((2, 5, 10, 20, 40)) if chosen else 0
+    drawn = random.choices(chosen, [weights[kind] for kind in chosen], k=count) if count else []
+    rare = random.randint(1, 4)
+    kept = [kind for number, kind in enumerate(drawn) if kind not in RARE_KINDS or sum(k in RARE_KINDS for k in drawn[:number]) < rare]
+    faults = sorted((_draw_fault(random, kind, faulty_ms) for kind in kept), key=lambda fault: fault.at_ms)
+    return Schedule(
+        seed=seed,
+        settings=_draw_settings(random),
+        faulty_ms=faulty_ms,
+        faults=tuple(faults),
+        latency_ms=random.choice((2, 10, 10, 80)),
+        post_only_refused=random.random() < 0.5,
+        listen_key_life_ms=random.choice((60_000, 3_600_000)),
+        funding_interval_ms=random.choice((60_000, 8 * 3_600_000)),
+    )
+
+
+def _draw_fault(random: Random, kind: Kind, faulty_ms: int) -> Fault:
+    at_ms = random.randint(0, faulty_ms)
+    if kind in REQUEST_KINDS:
+        calls, weights = zip(*_CALLS, strict=True)
+        (call,) = random.choices(calls, weights)
+        return _draw_request_fault(random, kind, at_ms, call)
+    if kind in (Kind.KILL, Kind.TERM):
+        call = random.choice((None, Call.PLACE, Call.PLACE, Call.AMEND, Call.CANCEL, Call.COUNTDOWN, Call.OPEN_ORDERS, Call.EXCHANGE_INFO))
+        return Fault(at_ms, kind, call, amount=random.choice((0, 0, 1, 20)))
+    if kind in (Kind.USER_LATE, Kind.USER_SHUFFLE, Kind.USER_TWICE):
+        return Fault(at_ms, kind, for_ms=random.choice((500, 3_000, 15_000)), amount=random.choice((20, 300, 2_000, 7_000)))
+    if kind is Kind.USER_GAP:
+        return Fault(at_ms, kind, for_ms=random.choice((100, 1_000, 4_000)))
+    if kind in (Kind.USER_STALL, Kind.MARKET_STALL, Kind.USER_REFUSED, Kind.MARKET_REFUSED, Kind.HALTED, Kind.MAINTENANCE, Kind.VENUE_RESTART):
+        return Fault(at_ms, kind, for_ms=random.choice((500, 3_000, 8_000, 20_000)))
+    if kind in FRAME_KINDS:
+        return Fault(at_ms, kind, for_ms=random.choice((500, 3_000)))
+    if kind is Kind.DRIFT:
+        return Fault(at_ms, kind, amount=random.choice((-90, -40, 40, 90)))
+    if kind is Kind.WALL_JUMP:
+        return Fault(at_ms, kind, amount=random.choice((-3_600_000, -60_000, -1_000, 1_000, 60_000, 3_600_000)))
+    if kind is Kind.SUSPEND:
+        return Fault(at_ms, kind, for_ms=random.choice((1_000, 8_000, 40_000)))
+    if kind is Kind.LEVERAGE:
+        return Fault(at_ms, kind, amount=random.choice((5, 10, 50)))
+    if kind in (Kind.FOREIGN_FILL, Kind.FOREIGN_ORDER):
+        return Fault(at_ms, kind, amount=random.choice((-40, -3, 3, 40)))
+    return Fault(at_ms, kind, amount=random.choice((1, 2, 3)))
+
+
+def _draw_request_fault(random: Random, kind: Kind, at_ms: int, call: Call) -> Fault:
+    if kind in (Kind.REQUEST_LATE, Kind.REPLY_LATE):
+        return Fault(at_ms, kind, call, for_ms=random.choice((100, 900, 3_000, 5_500, 9_000)))
+    if kind is Kind.REQUEST_TWICE:
+        return Fault(at_ms, kind, call, for_ms=random.choice((1, 50, 800, 4_000)))
+    if kind in (Kind.ERROR_BEFORE, Kind.ERROR_AFTER):
+        status, code = random.choice(_ERRORS_BEFORE if kind is Kind.ERROR_BEFORE else _ERRORS_AFTER)
+        return Fault(at_ms, kind, call, status=status, code=code)
+    if kind in (Kind.RATE_LIMITED, Kind.BANNED):
+        return Fault(at_ms, kind, call, status=429 if kind is Kind.RATE_LIMITED else 418, code=-1003, amount=random.choice((1, 5, 30)))
+    return Fault(at_ms, kind, call)
+
+
+def _draw_settings(random: Random) -> EngineSettings:
+    spread = Decimal(random.choice((1, 2, 5, 10))) / 10_000
+    countdown_ms = random.choice((15_000, 30_000, 60_000))
+    return EngineSettings(
+        StrategySettings(
+            opening_side=random.choice((Side.BUY, Side.BUY, Side.SELL)),
+            buy_spread=spread,
+            sell_spread=spread,
+            balance_fraction=random.choice((Decimal("0.01"), Decimal("0.1"), Decimal("0.5"))),
+            position_threshold=random.choice((Decimal(15), Decimal(200))),
+        ),
+        OrderSettings(
+            price_change_threshold=random.choice((Decimal(0), Decimal("0.0001"), Decimal("0.0005"))),
+            max_order_age_ms=random.choice((5_000, 60_000)),
+            amend=random.random() < 0.7,
+        ),
+        RiskSettings(
+            max_position_notional=random.choice((None, None, Decimal(500))),
+            countdown_ms=countdown_ms,
+        ),
+        TimingSettings(),
+    )

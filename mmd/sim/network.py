@@ -1,0 +1,141 @@
+"""The simulated network: requests travel there and back, and some suffer a fault on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from mmd.core.messages import Lost, Unsent
+from mmd.sim.faults import REQUEST_KINDS, Fault, Kind
+from mmd.sim.venue_side import HttpAnswer, VenueSide, json_answer
+from mmd.sim.virtual_time import Timeline
+from mmd.venue.endpoints import Call
+from mmd.venue.rest_codec import Outgoing
+
+# What the caller learns: the whole answer, or what is known without one.
+Outcome = HttpAnswer | Lost | Unsent
+Done = Callable[[Outcome], None]
+
+_HTML = b"<html><head><title>Error</title></head><body><center><h1>Error</h1></center></body></html>"
+
+
+class Network:
+    """Between one process and the venue. Faults strike the next request of their call, each once, from their time on."""
+
+    def __init__(self, timeline: Timeline, venue: VenueSide, random: Random, latency_ms: int, struck: Callable[[Fault], None]) -> None:
+        """`struck` is told each fault that has found its request; `latency_ms` is the usual time of one way."""
+        self._timeline = timeline
+        self._venue = venue
+        self._random = random
+        self._latency_ms = latency_ms
+        self._struck = struck
+        self._waiting: list[Fault] = []
+        self.arrivals_until_ms = 0  # until then a request may still arrive
+
+    def lay(self, fault: Fault) -> None:
+        """From now on `fault` waits for its request."""
+        assert fault.kind in REQUEST_KINDS
+        self._waiting.append(fault)
+
+    def calm(self) -> None:
+        """No more faults."""
+        self._waiting.clear()
+
+    def delay_ms(self) -> int:
+        """One way, jittered."""
+        return self._random.randint(self._latency_ms // 2, self._latency_ms + self._latency_ms // 2)
+
+    def send(self, call: Call, outgoing: Outgoing, timeout_ms: int, done: Done) -> None:
+        """Send now; `done` is told once, within `timeout_ms`, what came of it."""
+        fault = next((fault for fault in self._waiting if fault.call is call), None)
+        if fault is not None:
+            self._waiting.remove(fault)
+            self._struck(fault)
+        _Trip(self._timeline, self._venue, outgoing, timeout_ms, done).go(fault, self.delay_ms(), self.delay_ms(), self._note_arrival)
+
+    def _note_arrival(self, at_ms: int) -> None:
+        self.arrivals_until_ms = max(self.arrivals_until_ms, at_ms)
+
+
+class _Trip:
+    """One request on its way."""
+
+    def __init__(self, timeline: Timeline, venue: VenueSide, outgoing: Outgoing, timeout_ms: int, done: Done) -> None:
+        self._timeline = timeline
+        self._venue = venue
+        self._outgoing = outgoing
+        self._timeout_ms = timeout_ms
+        self._done: Done | None = done
+
+    def go(self, fault: Fault | None, there_ms: int, back_ms: int, note_arrival: Callable[[int], None]) -> None:
+        timeline, kind = self._timeline, fault.kind if fault is not None else None
+        if kind is Kind.REFUSED_CONNECTION or self._venue.is_down:
+            timeline.after(there_ms, lambda: self._end(Unsent("connection refused")))
+            return
+        timeline.after(self._timeout_ms, lambda: self._end(Lost("the answer did not end in time")))
+        if fault is None:
+            arrive: Callable[[], None] = lambda: self._arrive(back_ms)
+        else:
+            if kind is Kind.REQUEST_LATE:
+                there_ms += fault.for_ms
+            elif kind is Kind.REPLY_LATE:
+                back_ms += fault.for_ms
+            elif kind is Kind.REQUEST_TWICE:
+                timeline.after(there_ms + fault.for_ms, lambda: self._arrive(None))
+                note_arrival(timeline.now_ms + there_ms + fault.for_ms)
+            elif kind is Kind.RESET_BEFORE:
+                timeline.after(there_ms, lambda: self._end(Lost("connection reset by peer")))
+            arrive = lambda: self._arrive_struck(fault, back_ms)
+        if kind not in (Kind.REQUEST_LOST, Kind.RESET_BEFORE):
+            note_arrival(timeline.now_ms + there_ms)
+            timeline.after(there_ms, arrive)
+
+    def _arrive(self, back_ms: int | None) -> None:
+        """The venue takes the request; its answer travels back, unless nobody waits for it."""
+        if self._venue.is_down:
+            self._timeline.after(back_ms or 0, lambda: self._end(Lost("connection reset by peer")))
+            return
+        answer = self._venue.answer(self._outgoing)
+        if back_ms is not None:
+            self._timeline.after(back_ms, lambda: self._end(answer))
+
+    def _arrive_struck(self, fault: Fault, back_ms: int) -> None:
+        kind = fault.kind
+        if kind is Kind.ERROR_BEFORE:
+            answer: Outcome = _error(fault)
+        elif kind in (Kind.RATE_LIMITED, Kind.BANNED):
+            answer = _too_many(fault, self._timeline.now_ms)
+        elif kind in (Kind.REQUEST_LATE, Kind.REPLY_LATE, Kind.REQUEST_TWICE):
+            self._arrive(back_ms)
+            return
+        else:
+            self._arrive(None)
+            if kind is Kind.REPLY_LOST:
+                return
+            if kind is Kind.RESET_AFTER:
+                answer = Lost("connection reset by peer")
+            elif kind is Kind.BODY_CUT:
+                answer = HttpAnswer(200, {}, b'{"orderId":1795395354096,"symbol":"ETHU')
+            else:
+                assert kind is Kind.ERROR_AFTER
+                answer = _error(fault)
+        self._timeline.after(back_ms, lambda: self._end(answer))
+
+    def _end(self, outcome: Outcome) -> None:
+        done, self._done = self._done, None
+        if done is not None:
+            done(outcome)
+
+
+def _error(fault: Fault) -> HttpAnswer:
+    if fault.code is None:
+        return HttpAnswer(fault.status, {"Content-Type": "text/html"}, _HTML)
+    return json_answer(fault.status, {"code": fault.code, "msg": "injected"})
+
+
+def _too_many(fault: Fault, now_ms: int) -> HttpAnswer:
+    """What the rate limiter says (V1 "LIMITS"): for how long, in a header or, banned, in the text."""
+    if fault.kind is Kind.BANNED:
+        until_ms = now_ms + fault.amount * 1000
+        return json_answer(418, {"code": -1003, "msg": f"Way too many requests; IP banned until {until_ms}."})
+    return json_answer(429, {"code": -1003, "msg": "Too many requests."}, {"Retry-After": str(fault.amount)})

@@ -1,0 +1,236 @@
+"""The judge of a simulated run: FAULTS' invariants, checked against the exchange's own journal while the run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import islice
+from typing import Any, NamedTuple
+
+from mmd.core.messages import Action, Event, Finished
+from mmd.core.units import Side
+from mmd.sim.books import differences
+from mmd.sim.own_view import OwnView, VenueTruth
+from mmd.sim.process import EXIT_CLEAN, KILLED, Process
+from mmd.sim.venue_side import VenueSide
+from mmd.sim.virtual_time import Timeline
+from mmd.venue.endpoints import Call
+from mmd.venue.signing import Params
+
+INVARIANTS: dict[int, str] = {
+    1: "after a clean exit there is no live own order",
+    2: "after a kill there is no live own order once the countdown has run out",
+    3: "while an own order is live the countdown is armed",
+    4: "per side and level at most one order that may be live",
+    5: "at most one POST per client id",
+    6: "no POST on a side that holds an unknown",
+    7: "the venue's position stays within the limit",
+    8: "local and venue position agree at rest",
+    9: "the trade ids booked are the venue's, once each",
+    10: "cash, fees and funding agree to the last digit",
+    11: "no POST while the book, the user stream or the clock is unhealthy",
+    12: "no POST before start-up reconciliation",
+    13: "no price or size breaks a filter",
+    14: "no post-only order takes",
+    15: "request rates stay within budget; silence during a ban",
+    17: "foreign orders are untouched",
+    18: "no terminal order reopens; executed quantity never falls",
+    21: "no secret in any byte written",
+    22: "the exit comes in time, with the code of its cause",
+    24: "once the faults end, it quotes again within a bound",
+    25: "every ERROR line names what is done about it",
+    26: "the same seed gives the same trace",
+}
+
+# How far the exposure may exceed the limit: `size_change_threshold` lets a working order stand that is a little too large.
+_LIMIT_SLACK = Decimal("1.03")
+# Refusals that a filter of the symbol gives (V1 "Error Codes").
+_FILTER_CODES = frozenset({-1111, -4001, -4002, -4003, -4004, -4005, -4013, -4014, -4023, -4164})
+_PRICE_BAND_CODES = frozenset({-4016, -4024})
+# How long after its change the engine may not know of a filter.
+_FILTER_GRACE_MS = 3_000
+
+
+class Violation(NamedTuple):
+    """An invariant that did not hold, when (ms since the run's start), and how it showed."""
+
+    invariant: int
+    at_ms: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"invariant {self.invariant} ({INVARIANTS[self.invariant]}) at {self.at_ms / 1000:.3f} s: {self.text}"
+
+
+@dataclass
+class _Live:
+    """One live order as the journal tells it."""
+
+    client_order_id: str
+    side: Side
+    price_ticks: int
+    rest_lots: int
+
+
+class Oracle:
+    """Watches every process and the exchange. `violations` in the order in which they showed; `is_own` says whose an order is."""
+
+    def __init__(self, timeline: Timeline, venue: VenueSide, prefix: str, api_secret: str) -> None:
+        self.violations: list[Violation] = []
+        self.filters_changed_ms: int | None = None  # when a fault last changed filters or status
+        self.price_is_wild = False  # frames were forged with prices far from the market
+        self.foreign_lots = 0  # what foreign fills may have added to the exposure
+        self.limit: Decimal | None = None
+        self.opening_side = Side.BUY
+        self._timeline = timeline
+        self._venue = venue
+        self._prefix = f"{prefix}-"
+        self._secret = api_secret
+        self._start_ms = timeline.now_ms
+        self._read = 0
+        self._live: dict[int, _Live] = {}
+        self._posted: set[str] = set()
+        self._views: dict[str, OwnView] = {}
+        self._left: dict[str, tuple[int, int]] = {}  # session: invariant, and from when none of its orders may be live
+
+    def break_(self, invariant: int, text: str) -> None:
+        self.violations.append(Violation(invariant, self._timeline.now_ms - self._start_ms, text))
+
+    def live_own(self, session: str | None = None) -> list[str]:
+        """Client ids of own live orders, by the exchange's word; of one session, if it is given."""
+        prefix = self._prefix if session is None else f"{self._prefix}{session}-"
+        return [order.client_order_id for order in self._live.values() if order.client_order_id.startswith(prefix)]
+
+    # --- the exchange
+
+    def look(self) -> None:
+        """Read what is new in the exchange's journal, and check what must hold after it."""
+        journal = self._venue.exchange.journal
+        if len(journal) == self._read:
+            return
+        for entry in islice(journal, self._read, None):
+            self._take(entry.kind, entry.details, entry.at_ms)
+        self._read = len(journal)
+        own = [order for order in self._live.values() if order.client_order_id.startswith(self._prefix)]
+        if own and self._venue.account.countdown_at_ms is None:
+            self.break_(3, f"{own[0].client_order_id} is live and no countdown is armed")
+        for side in Side:
+            ids = [order.client_order_id for order in own if order.side is side]
+            if len(ids) > 1:
+                self.break_(4, f"{' and '.join(ids)} are live on the {side.value} side")
+        self._check_exposure(own)
+
+    def _take(self, kind: str, details: dict[str, Any], at_ms: int) -> None:
+        client_order_id = details.get("client_order_id", "")
+        own = client_order_id.startswith(self._prefix)
+        if kind == "new":
+            lots = details["lots"]
+            self._live[details["order_id"]] = _Live(client_order_id, Side(details["side"]), details["price_ticks"], lots)
+            if own:
+                self._check_late(client_order_id, at_ms)
+        elif kind == "amended":
+            live = self._live[details["order_id"]]
+            live.price_ticks = details["price_ticks"]
+            order = self._venue.account.orders[details["order_id"]]
+            live.rest_lots = order.remaining_lots
+        elif kind == "trade":
+            self._traded(details, own)
+        elif kind in ("canceled", "expired"):
+            self._live.pop(details["order_id"], None)
+            if not own and kind == "canceled" and details["why"] not in ("countdown", "foreign"):
+                self.break_(17, f"{client_order_id} was cancelled: {details['why']}")
+        elif kind == "refused" and details["request"] in ("place", "amend"):
+            self._check_filters(details, at_ms)
+
+    def _traded(self, details: dict[str, Any], own: bool) -> None:
+        live = self._live.get(details["order_id"])
+        if live is not None:
+            live.rest_lots -= details["lots"]
+            if details["status"] == "FILLED":
+                del self._live[details["order_id"]]
+        if own and not details["maker"]:
+            self.break_(14, f"{details['client_order_id']} took {details['lots']} lots")
+        if not own:
+            self.foreign_lots += details["lots"]
+
+    def _check_late(self, client_order_id: str, at_ms: int) -> None:
+        session = client_order_id[len(self._prefix):].partition("-")[0]
+        if session in self._left and at_ms > self._left[session][1]:
+            self.break_(self._left[session][0], f"{client_order_id} of a run that has ended came to life")
+
+    def _check_filters(self, details: dict[str, Any], at_ms: int) -> None:
+        known = self.filters_changed_ms is None or at_ms > self.filters_changed_ms + _FILTER_GRACE_MS
+        if details["code"] in _FILTER_CODES and known:
+            self.break_(13, f"{details['request']} refused: {details['code']} {details['msg']}")
+        if details["code"] in _PRICE_BAND_CODES and not self.price_is_wild:
+            self.break_(13, f"{details['request']} refused: {details['code']} {details['msg']}")
+
+    def _check_exposure(self, own: list[_Live]) -> None:
+        """Position at cost, and all that may still fill on the opening side at its own price."""
+        if self.limit is None:
+            return
+        symbol = self._venue.exchange.symbol
+        position = next((p for p in self._venue.account.open_positions()), None)
+        exposure = Decimal(0)
+        if position is not None:
+            signed = position.lots * self.opening_side.sign
+            exposure = position.cost if signed > 0 else Decimal(0)
+            if signed < 0 and -signed > self.foreign_lots:
+                self.break_(7, f"the position is {position.lots} lots, on the wrong side")
+        opening = [order for order in own if order.side is self.opening_side]
+        exposure += sum((symbol.notional(order.price_ticks, order.rest_lots) for order in opening), Decimal(0))
+        allowed = self.limit * _LIMIT_SLACK + symbol.lot_grid.decimal(self.foreign_lots) * self._venue.exchange.market.mark_price * 2
+        if exposure > allowed:
+            self.break_(7, f"position and open orders are worth {exposure:.2f}, the limit is {allowed:.2f}")
+
+    # --- processes
+
+    def sent(self, process: Process, call: Call, params: Params) -> None:
+        view = self._view(process)
+        until_ms = view.silent_until_ms
+        if process.clock.monotonic_ms() < until_ms:
+            self.break_(15, f"{call.name} was sent {until_ms - process.clock.monotonic_ms()} ms before the venue's silence ended")
+        if call is Call.CANCEL_ALL:
+            self.break_(17, "all of the symbol's orders were cancelled")
+        if call is Call.PLACE:
+            values = dict(params)
+            if values["newClientOrderId"] in self._posted:
+                self.break_(5, f"{values['newClientOrderId']} was posted again")
+            self._posted.add(values["newClientOrderId"])
+            live = [o.client_order_id for o in self._live.values() if o.side.value == values["side"] and o.client_order_id.startswith(self._prefix)]
+            if live:
+                self.break_(4, f"{values['newClientOrderId']} was posted while {live[0]} is live")
+
+    def stepped(self, process: Process, event: Event, actions: Sequence[Action]) -> None:
+        truth = VenueTruth(self._timeline.now_ms, self._secret, self._venue.listen_keys.current(self._venue.account.api_key, self._timeline.now_ms))
+        for invariant, text in self._view(process).step(event, actions, truth):
+            self.break_(invariant, text)
+
+    def exited(self, process: Process, code: int, finished: Finished | None) -> None:
+        session, now_ms = process.session, self._timeline.now_ms
+        if code == EXIT_CLEAN:
+            own = self.live_own()
+            if own:
+                self.break_(1, f"{own[0]} is live after a clean exit")
+            self._left[session] = (1, now_ms)
+            if process.engine is not None:
+                for invariant, text in differences(process.engine, self._view(process), self._venue):
+                    self.break_(invariant, text)
+        elif finished is not None or code == KILLED:
+            # A renewal of the countdown may still be on its way.
+            wait_ms = process.settings.risk.countdown_ms + process.settings.timing.acceptance_window_ms + 100
+            self._left[session] = (2, now_ms + wait_ms)
+            self._timeline.after(wait_ms, lambda: self._check_left(session))
+
+    def _check_left(self, session: str) -> None:
+        self.look()
+        own = self.live_own(session)
+        if own:
+            self.break_(2, f"{own[0]} is still live")
+
+    def _view(self, process: Process) -> OwnView:
+        view = self._views.get(process.session)
+        if view is None:
+            view = self._views[process.session] = OwnView(process, self._prefix)
+        return view

@@ -1,0 +1,172 @@
+"""What one process could know, kept apart from its engine: the second opinion that the oracle judges its actions by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from mmd.core.messages import (
+    Action,
+    Amend,
+    Cancel,
+    Depth,
+    Event,
+    Level,
+    Lost,
+    Notice,
+    OrderReport,
+    OrderUpdate,
+    Place,
+    Query,
+    Reconciled,
+    Refusal,
+    Reply,
+    Stream,
+    StreamDown,
+    StreamUp,
+    Unsent,
+)
+from mmd.core.units import Side
+
+if TYPE_CHECKING:
+    from mmd.sim.process import Process
+
+_CLOCK_TOLERANCE_MS = 600
+_NO_SUCH_ORDER = frozenset({-2011, -2013})
+
+Finding = tuple[int, str]
+
+
+class VenueTruth(NamedTuple):
+    """What only the world knows: the exchange's time, and what must stay out of the log."""
+
+    now_ms: int
+    secret: str
+    listen_key: str | None
+
+
+class OwnView:
+    """One run's events and actions, remembered independently: what is held on which side, what has been booked, what is up."""
+
+    def __init__(self, process: Process, prefix: str) -> None:
+        self.silent_until_ms = 0
+        self.booked: list[tuple[int, str]] = []
+        self.first_truth: Reconciled | None = None
+        self._process = process
+        self._prefix = prefix
+        self._held: dict[str, Side] = {}  # orders that may be live, for all that this run has been told
+        self._unknown: set[str] = set()
+        self._sent_ms: dict[str, int] = {}
+        self._down = {Stream.MARKET, Stream.USER}
+        self._good_frame_ms: int | None = None
+        self._executed: dict[str, int] = {}  # of the engine's live orders
+        self._done: set[str] = set()
+
+    def step(self, event: Event, actions: Sequence[Action], truth: VenueTruth) -> Iterator[Finding]:
+        """Take in one step of the engine; what it broke."""
+        self._hear(event)
+        for action in actions:
+            if isinstance(action, Place):
+                yield from self._judge_place(action, truth)
+                self._held[action.client_order_id] = action.side
+                self._sent_ms[action.client_order_id] = self._process.clock.monotonic_ms()
+            elif isinstance(action, Amend):
+                self._sent_ms[action.client_order_id] = self._process.clock.monotonic_ms()
+            elif isinstance(action, Notice):
+                yield from self._judge_notice(action, truth)
+        yield from self._judge_orders()
+
+    # --- what it is told
+
+    def _hear(self, event: Event) -> None:
+        if isinstance(event, Depth):
+            if event.bids and event.asks and event.bids[0][0] < event.asks[0][0]:
+                self._good_frame_ms = event.received_ms
+        elif isinstance(event, StreamUp):
+            self._down.discard(event.stream)
+            if event.stream is Stream.MARKET:
+                self._good_frame_ms = None
+        elif isinstance(event, StreamDown):
+            self._down.add(event.stream)
+        elif isinstance(event, OrderUpdate):
+            self._report(event.report)
+        elif isinstance(event, Reply):
+            self._reply(event)
+
+    def _reply(self, reply: Reply) -> None:
+        request, outcome, now_ms = reply.request, reply.outcome, self._process.clock.monotonic_ms()
+        if isinstance(outcome, Reconciled):
+            self.first_truth = self.first_truth or outcome
+            for report in outcome.open_orders:
+                self._report(report)
+        elif isinstance(outcome, OrderReport):
+            self._report(outcome)
+        elif isinstance(outcome, Refusal) and outcome.status in (418, 429):
+            self.silent_until_ms = max(self.silent_until_ms, now_ms + (outcome.retry_after_ms or 0))
+        if isinstance(request, Place) and isinstance(outcome, (Refusal, Unsent)):
+            self._release(request.client_order_id)
+        elif isinstance(request, (Place, Amend, Cancel)) and isinstance(outcome, Lost) and request.client_order_id in self._held:
+            self._unknown.add(request.client_order_id)
+        elif isinstance(request, Query) and isinstance(outcome, Refusal) and outcome.code in _NO_SUCH_ORDER:
+            timing = self._process.settings.timing
+            if now_ms - self._sent_ms.get(request.client_order_id, 0) >= timing.acceptance_window_ms + timing.acceptance_grace_ms:
+                self._release(request.client_order_id)
+
+    def _report(self, report: OrderReport) -> None:
+        if report.status.is_terminal:
+            self._release(report.client_order_id)
+        elif report.client_order_id.startswith(self._prefix) and report.client_order_id not in self._done:
+            self._held[report.client_order_id] = report.side
+            self._unknown.discard(report.client_order_id)
+
+    def _release(self, client_order_id: str) -> None:
+        self._held.pop(client_order_id, None)
+        self._unknown.discard(client_order_id)
+
+    # --- what it does
+
+    def _judge_place(self, place: Place, truth: VenueTruth) -> Iterator[Finding]:
+        now_ms = self._process.clock.monotonic_ms()
+        for client_order_id, side in self._held.items():
+            if side is place.side:
+                unknown = client_order_id in self._unknown
+                yield (6 if unknown else 4), f"{place.client_order_id} is sent while {client_order_id} is {'unknown' if unknown else 'not proven dead'}"
+        if self.first_truth is None:
+            yield 12, f"{place.client_order_id} is sent before the account was read"
+        for stream in sorted(self._down):
+            yield 11, f"{place.client_order_id} is sent while the {stream.value} stream is down"
+        if self._good_frame_ms is None or now_ms - self._good_frame_ms > self._process.settings.timing.stale_book_ms:
+            yield 11, f"{place.client_order_id} is sent on a stale book"
+        error_ms = self._process.venue_clock.now_ms(now_ms) - truth.now_ms
+        if abs(error_ms) > _CLOCK_TOLERANCE_MS:
+            yield 11, f"{place.client_order_id} is sent while the venue's clock is {error_ms} ms off"
+
+    def _judge_notice(self, notice: Notice, truth: VenueTruth) -> Iterator[Finding]:
+        text = " ".join(str(value) for value in notice.fields.values())
+        if truth.secret in text or (truth.listen_key is not None and truth.listen_key in text) or "signature=" in text:
+            yield 21, f"{notice.event} holds a secret"
+        if notice.level is Level.ERROR and "does" not in notice.fields:
+            yield 25, f"{notice.event} does not say what is done about it"
+        if notice.event in ("fill", "foreign_fill"):
+            trade = (int(str(notice.fields["trade"])), str(notice.fields["side"]))
+            if trade in self.booked:
+                yield 9, f"trade {trade[0]} was booked twice"
+            self.booked.append(trade)
+
+    def _judge_orders(self) -> Iterator[Finding]:
+        engine = self._process.engine
+        assert engine is not None
+        for order in engine.desk.live():
+            if order.client_order_id in self._done:
+                yield 18, f"{order.client_order_id} was terminal and is {order.state.value}"
+            self._executed.setdefault(order.client_order_id, 0)
+        for client_order_id, executed in list(self._executed.items()):
+            found = engine.desk.find(client_order_id)
+            if found is None or not found.is_live:
+                del self._executed[client_order_id]
+            if found is not None and found.status is not None and found.status.is_terminal:
+                self._done.add(client_order_id)
+            if found is not None and found.executed_lots < executed:
+                yield 18, f"{client_order_id} had {executed} lots executed and has {found.executed_lots}"
+            elif found is not None and found.is_live:
+                self._executed[client_order_id] = found.executed_lots
