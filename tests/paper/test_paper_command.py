@@ -15,6 +15,20 @@ import pytest
 from mmd.paper.command import main
 
 START = "import sys; from mmd.paper.command import main; sys.exit(main(sys.argv[1:]))"
+# The same, but SIGTERM comes at the worst moment: inside of the wait for it, where an event's lock would be held.
+INTERRUPTED = """
+import signal, sys, threading
+from mmd.paper import command
+
+def trace(frame, event, argument):
+    waits = frame.f_code is threading.Condition.wait.__code__ and frame.f_back.f_back.f_code is command._serve.__code__
+    if waits or frame.f_code is command._is_asked_to_stop.__code__:
+        sys.settrace(None)
+        signal.raise_signal(signal.SIGTERM)
+
+sys.settrace(trace)
+sys.exit(command.main(sys.argv[1:]))
+"""
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_S = 20.0
 
@@ -82,6 +96,17 @@ def test_a_taken_port_is_one_line_and_78() -> None:
             assert f"port {port}" in err
         finally:
             first.kill()
+
+
+def test_a_signal_inside_of_the_wait_for_it_stops_it_too() -> None:
+    """A handler runs in whatever it interrupts, so it takes no lock that the wait holds."""
+    with start(code=INTERRUPTED) as process:
+        try:
+            out, err = process.communicate(timeout=WAIT_S)
+            assert (process.returncode, err) == (0, "")
+            assert out.startswith("ready ")
+        finally:
+            process.kill()
 
 
 def test_a_missing_package_is_named() -> None:
