@@ -119,7 +119,7 @@ class Desk:
             order = self._adopt(report, fill, now_ms)
             if not report.status.is_terminal:
                 self._emit(Notice(Level.INFO, "leftover", {"order": report.client_order_id, "side": report.side.value, "does": "cancels"}))
-        elif not order.is_live and not report.status.is_terminal and (order.status is None or not order.status.is_terminal):
+        elif not order.is_live and not report.status.is_terminal and self._contradicts(order, report):
             order = self._resurface(order, report, now_ms)
         was_live = order.is_live
         order.learn(report, now_ms)
@@ -403,6 +403,11 @@ class Desk:
             "order": order.client_order_id,
         }
         self._emit(Notice(Level.INFO, event, fields))
+
+    def _contradicts(self, gone: Order, report: OrderReport) -> bool:
+        """Whether a live report is news on an order that is done: it was only declared so, or the venue has made another order of its client id
+        (ids are unique among open orders only, so a POST that something on the way sends twice is taken twice: FAULTS O2). Otherwise it is old."""
+        return gone.status is None or not gone.status.is_terminal or gone.order_id not in (0, report.order_id)
 
     def _resurface(self, gone: Order, report: OrderReport, now_ms: int) -> Order:
         """Declared gone, and it lives after all (FAULTS O3): its slot may be taken, so it comes back outside the slots, to be cancelled."""

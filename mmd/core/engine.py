@@ -56,6 +56,8 @@ from mmd.core.settings import EngineSettings
 _CREDENTIAL_CODES = frozenset({-2014, -2015, -1022})
 # A book this many times as old as is tolerated makes the market stream be connected anew.
 _STALE_TIMES = 5
+# V1 "Error Codes": -4061 "Order's position side does not match user's setting". The daemon sends none, so the account is in hedge mode.
+_HEDGE_MODE_CODE = -4061
 _TOO_MANY_STATUS = {429: 60_000, 418: 120_000}
 
 
@@ -155,7 +157,7 @@ class Engine:
 
     def _on_margin_call(self, event: MarginCall, now_ms: int) -> None:
         fields = {"maintenance_margin": event.maintenance_margin, "unrealized_profit": event.unrealized_profit}
-        self._emit(Notice(Level.ERROR, "margin_call", fields))
+        self._emit(Notice(Level.ERROR, "margin_call", {**fields, "does": "goes on; add margin or reduce the position"}))
 
     def _on_stream_up(self, event: StreamUp, now_ms: int) -> None:
         if event.stream is Stream.MARKET:
@@ -204,6 +206,10 @@ class Engine:
         if refusal.code in _CREDENTIAL_CODES:
             self._emit(Notice(Level.ERROR, "credentials_refused", {"code": refusal.code, "message": refusal.message, "does": "stops"}))
             self._stop("the venue refused the credentials", Cause.CREDENTIALS, now_ms)
+        if refusal.code == _HEDGE_MODE_CODE and self.state not in (State.STOP, State.STOPPED):
+            # The event that told so was missed (FAULTS A3).
+            self._emit(Notice(Level.ERROR, "account_changed", {"dual_side_position": True, "does": "stops"}))
+            self._stop("the account was switched to hedge mode", Cause.HALT, now_ms)
 
     # --- the account's truth ----------------------------------------------------------------------------------------------------------
 

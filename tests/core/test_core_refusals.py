@@ -284,3 +284,11 @@ def test_a_spent_budget_pulls_what_is_not_good_enough_and_waits(rig: Rig) -> Non
     assert len(rig.notices("budget_spent")) == 1
     rig.run(61_000)
     assert rig.waits(Place)
+
+
+def test_hedge_mode_halts_whatever_tells_of_it(rig: Rig) -> None:
+    """FAULTS A3: where the event was missed, the refusal of an order or of a reading (-4061) says the same."""
+    rig.boot()
+    rig.refuse(code=-4061)
+    assert rig.state is State.STOP
+    assert rig.notices("account_changed")[0].fields["does"] == "stops"

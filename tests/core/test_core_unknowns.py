@@ -277,3 +277,16 @@ def test_the_window_begins_when_the_post_was_sent(rig: Rig) -> None:
     rig.run(200)
     rig.answer(rig.pending(Query), GONE)
     assert not rig.order(place.client_order_id).is_live
+
+
+def test_a_second_order_of_one_client_id_is_cancelled(rig: Rig) -> None:
+    """FAULTS O2: a POST that something on the way sent twice is taken twice where the first order has ended meanwhile."""
+    place = rig.quoting()
+    first = rig.report(place.client_order_id)
+    rig.user_down()
+    rig.cancelled()
+    assert not rig.order(place.client_order_id).is_live
+    rig.update(first)
+    assert not rig.order(place.client_order_id).is_live, "the same order's own past is no news"
+    rig.update(first._replace(order_id=first.order_id + 1_000))
+    assert rig.pending(Cancel).client_order_id == place.client_order_id
