@@ -28,7 +28,7 @@ from mmd.core.rules import SymbolRules
 from mmd.venue.clock import monotonic_ms
 from mmd.venue.endpoints import Call
 from mmd.venue.json_fields import ParseError, as_object, text, whole
-from mmd.venue.order_reply import read_open_orders, read_order, read_position, read_trades, read_wallets
+from mmd.venue.order_reply import HEDGE_MODE_CODE, HedgeMode, read_open_orders, read_order, read_position, read_trades, read_wallets
 from mmd.venue.rest_codec import Caller, CallFailed
 from mmd.venue.signing import Params
 
@@ -57,6 +57,8 @@ class Conversation:
             self.ask = self._steps.send(answer)
         except StopIteration as end:
             self.ask, self.outcome = None, end.value
+        except HedgeMode as error:
+            self.fail(Refusal(200, HEDGE_MODE_CODE, str(error)))
         except ParseError as error:
             self.fail(Lost(f"the answer does not read: {error}"))
 

@@ -11,6 +11,14 @@ from mmd.core.rules import SymbolRules
 from mmd.venue.json_fields import ParseError, as_list, as_object, flag, lots, nearest_ticks, number, side, text, whole
 
 
+# V1 "Error Codes": POSITION_SIDE_NOT_MATCH, which is also what an order without a position side gets in hedge mode.
+HEDGE_MODE_CODE = -4061
+
+
+class HedgeMode(ParseError):
+    """The account keeps long and short apart, where the daemon does not trade."""
+
+
 def read_order(reply: Any, rules: SymbolRules) -> OrderReport:
     """One order as POST, PUT, DELETE and GET order and openOrders show it (V1 "New Order", "Query Order"). Raises ParseError."""
     fields = as_object(reply, "order")
@@ -49,11 +57,11 @@ def read_position(reply: Any, rules: SymbolRules) -> PositionReport:
 
 
 def position_row(reply: Any, symbol: str) -> Mapping[str, Any]:
-    """The symbol's one row of `positionRisk`. Raises ParseError in hedge mode, and where there is not exactly one row."""
+    """The symbol's one row of `positionRisk`. Raises HedgeMode, and ParseError where there is not exactly one row."""
     rows = [as_object(row, "position") for row in as_list(reply, "positionRisk")]
     ours = [row for row in rows if text(row, "symbol") == symbol]
     if any(text(row, "positionSide") != "BOTH" for row in ours):
-        raise ParseError(f"positionRisk: {symbol} is in hedge mode")
+        raise HedgeMode(f"positionRisk: {symbol} is in hedge mode")
     if len(ours) != 1:
         raise ParseError(f"positionRisk: {len(ours)} rows for {symbol}")
     return ours[0]
