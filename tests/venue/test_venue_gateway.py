@@ -206,11 +206,19 @@ def test_one_failed_read_fails_the_whole_reconcile(gateway_to: Any, path: str) -
         assert isinstance(gateway.perform(Reconcile(5)).outcome, Lost)
 
 
-@pytest.mark.parametrize("rows", [[], [{**POSITION, "symbol": "BTCUSDT"}], [{**POSITION, "positionSide": "LONG"}], [POSITION, POSITION]])
+@pytest.mark.parametrize("rows", [[], [{**POSITION, "symbol": "BTCUSDT"}], [POSITION, POSITION]])
 def test_no_position_is_never_flat(gateway_to: Any, rows: list[Any]) -> None:
     """A reply without exactly one one-way row of the symbol fails the reconcile."""
     gateway, _ = gateway_to(healthy() | {"GET /fapi/v2/positionRisk": lambda _: (200, rows)})
     assert isinstance(gateway.perform(Reconcile(None)).outcome, Lost)
+
+
+def test_hedge_mode_is_told_as_the_refusal_that_it_is(gateway_to: Any) -> None:
+    """Rows of LONG and SHORT are no accident of one answer: asking again cannot help (FAULTS A3)."""
+    rows = [{**POSITION, "positionSide": side} for side in ("BOTH", "LONG", "SHORT")]
+    gateway, _ = gateway_to(healthy() | {"GET /fapi/v2/positionRisk": lambda _: (200, rows)})
+    outcome = gateway.perform(Reconcile(None)).outcome
+    assert isinstance(outcome, Refusal) and outcome.code == -4061
 
 
 @pytest.mark.parametrize("request_", ORDER_REQUESTS, ids=lambda request: type(request).__name__)
