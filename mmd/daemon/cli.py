@@ -1,4 +1,4 @@
-"""The command line: `mmd -c FILE [check | cancel | flatten | resume]`, `mmd paper …`, `mmd --version`.
+"""The command line: `mmd -c FILE [check [--json] | cancel | flatten | resume]`, `mmd paper …`, `mmd --version`.
 
 Exit codes: 0 clean, 78 configuration or credentials (a supervisor must not restart), 75 venue unreachable at the start, 1 anything else.
 """
@@ -15,11 +15,12 @@ from typing import NoReturn
 from mmd import __version__
 from mmd.core.errors import ConfigError, MmdError
 from mmd.core.messages import Level, Notice
-from mmd.daemon.check import run_check
+from mmd.daemon.check import findings_json, run_check
 from mmd.daemon.config import Config, LogConfig, load_config
 from mmd.daemon.connections import Venue, connect
-from mmd.daemon.credentials import Credentials, load_credentials
+from mmd.daemon.credentials import AgentCredentials, Credentials, load_credentials
 from mmd.daemon.embedded import embed
+from mmd.daemon.finding import Finding, Verdict
 from mmd.daemon.interventions import Intervention, resume
 from mmd.daemon.logbook import close_log, conceal, log_notice, open_log
 from mmd.daemon.service import EXIT_CLEAN, EXIT_CONFIG, EXIT_FAILED, EXIT_UNREACHABLE, run_service
@@ -45,7 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(_parser().parse_args(arguments))
     except ConfigError as error:
-        print(f"mmd: {error}", file=sys.stderr)
+        if "check" in arguments and "--json" in arguments:
+            print(findings_json([Finding(Verdict.FAIL, "config", str(error), "mend what it names")]))
+        else:
+            print(f"mmd: {error}", file=sys.stderr)
         return EXIT_CONFIG
     except VenueUnreachable as error:
         print(f"mmd: {error}", file=sys.stderr)
@@ -67,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-c", "--config", metavar="FILE", required=True, help="the configuration, one YAML file a market")
     parser.add_argument("--symbol", metavar="S", help="trade S instead of the configured symbol")
     parser.add_argument("--data", metavar="PATH", help="with the paper market replay: the recording to play")
+    parser.add_argument("--json", action="store_true", help="with check: the findings as one JSON object")
     helps = "; ".join(f"{name}: {text}" for name, text in _COMMANDS.items())
     parser.add_argument("command", nargs="?", choices=tuple(_COMMANDS), default="run", metavar="command", help=helps)
     return parser
@@ -80,15 +85,17 @@ def _run(arguments: argparse.Namespace) -> int:
     command: str = arguments.command
     # Beside `run`, what a command finds goes to standard output, and only what libraries complain of goes to the log.
     open_log(config.logging if command == "run" else LogConfig(level="error", file="none"), config.name)
+    if command == "run":
+        log_notice(Notice(Level.INFO, "credentials", credentials.public))
     try:
         if config.exchange.is_paper:
-            return _on_embedded_exchange(command, config, credentials)
-        return _on_venue(command, config, credentials)
+            return _on_embedded_exchange(command, config, credentials, arguments.json)
+        return _on_venue(command, config, credentials, arguments.json)
     finally:
         close_log()
 
 
-def _on_embedded_exchange(command: str, config: Config, credentials: Credentials) -> int:
+def _on_embedded_exchange(command: str, config: Config, credentials: Credentials | AgentCredentials, as_json: bool) -> int:
     """The exchange lives and dies with this process, so there is nothing to lock, to latch, or to intervene in from outside."""
     if command not in ("run", "check"):
         raise ConfigError(f"{config.path}: {command} has nothing to act on: with exchange.venue: paper the exchange ends with its daemon")
@@ -96,7 +103,7 @@ def _on_embedded_exchange(command: str, config: Config, credentials: Credentials
     try:
         venue = connect(config, credentials, server.rest_url, server.ws_url)
         if command == "check":
-            return _check(config, venue, credentials)
+            return _check(config, venue, credentials, as_json)
         code = run_service(config, venue)
         if server.failure is not None:
             log_notice(Notice(Level.ERROR, "paper_exchange_failed", {"error": repr(server.failure)}))
@@ -106,12 +113,12 @@ def _on_embedded_exchange(command: str, config: Config, credentials: Credentials
         server.stop()
 
 
-def _on_venue(command: str, config: Config, credentials: Credentials) -> int:
-    venue = connect(config, credentials)
-    if command == "check":
-        return _check(config, venue, credentials)
+def _on_venue(command: str, config: Config, credentials: Credentials | AgentCredentials, as_json: bool) -> int:
     directory = state_directory(os.environ)
-    name = market_name(venue.rest_url, credentials.api_key, config.symbol)
+    venue = connect(config, credentials, state=directory)
+    if command == "check":
+        return _check(config, venue, credentials, as_json)
+    name = market_name(venue.rest_url, credentials.account, config.symbol)
     latch = HaltLatch(directory, name)
     if command == "resume":
         resume(latch)
@@ -125,8 +132,8 @@ def _on_venue(command: str, config: Config, credentials: Credentials) -> int:
     return EXIT_CLEAN
 
 
-def _check(config: Config, venue: Venue, credentials: Credentials) -> int:
-    return EXIT_CLEAN if run_check(config, venue, credentials.source) else EXIT_CONFIG
+def _check(config: Config, venue: Venue, credentials: Credentials | AgentCredentials, as_json: bool) -> int:
+    return EXIT_CLEAN if run_check(config, venue, credentials, as_json) else EXIT_CONFIG
 
 
 @contextmanager

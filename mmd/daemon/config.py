@@ -12,6 +12,7 @@ from mmd.core.errors import ConfigError
 from mmd.core.settings import EngineSettings, FillLimits, OrderSettings, RiskSettings, StrategySettings, TimingSettings
 from mmd.daemon.config_schema import read_values
 from mmd.daemon.config_text import Fault, command_line_entry, read_entries
+from mmd.venue.nonce import WINDOW_US
 
 # REST and WebSocket base of each venue by name: V1 "General API Information" and "Websocket Market Streams", and the same sections of the
 # testnet's document (which once also names fstream5).
@@ -22,6 +23,12 @@ VENUE_URLS: Mapping[str, tuple[str | None, str | None]] = {
     "custom": (None, None),
 }
 
+# The chain that an agent signs for: the Python example of V3 "Example of POST /fapi/v3/order" and of the testnet's document.
+VENUE_CHAINS: Mapping[str, int] = {"aster": 1666, "aster-testnet": 714, "paper": 1666, "custom": 1666}
+
+# How long a signed request stays acceptable: under V1 that is ours to say (`recvWindow`), under V3 it is the venue's (V3 "V3 Nonce Mechanism").
+V3_WINDOW_MS = WINDOW_US // 1000
+
 
 @dataclass(frozen=True, slots=True)
 class ExchangeConfig:
@@ -31,9 +38,10 @@ class ExchangeConfig:
     """
 
     venue: str = "aster"  # aster, aster-testnet, paper, custom
-    auth: str = "v1"
+    auth: str = "v1"  # v1: an API key and its secret; v3: an agent's wallet
     rest_url: str | None = None
     ws_url: str | None = None
+    chain_id: int = VENUE_CHAINS["aster"]
 
     @property
     def is_paper(self) -> bool:
@@ -172,8 +180,10 @@ def contradictions(config: Config) -> Iterator[tuple[str, str]]:
 
 def _exchange_contradictions(config: Config) -> Iterator[tuple[str, str]]:
     exchange, paper = config.exchange, config.paper
-    if exchange.auth == "v3":
-        yield "exchange.auth", "v3 (agent-wallet keys) cannot be used yet; only v1 (an API key and its secret) can"
+    window_ms = config.engine.timing.acceptance_window_ms
+    if exchange.auth == "v3" and window_ms < V3_WINDOW_MS:
+        yield "timing.acceptance_window", (f"{_s(window_ms)} is less than the {_s(V3_WINDOW_MS)} for which the exchange accepts a request "
+                                           "under exchange.auth v3; leave it out, and it is right")
     for key, url in (("exchange.rest_url", exchange.rest_url), ("exchange.ws_url", exchange.ws_url)):
         if exchange.venue == "custom" and url is None:
             yield key, "is needed with exchange.venue custom"
@@ -193,8 +203,12 @@ def _build(path: Path, values: Mapping[str, Mapping[str, Any]]) -> Config:
     rest_url, ws_url = VENUE_URLS[exchange.get("venue", ExchangeConfig().venue)]
     exchange["rest_url"] = exchange.get("rest_url") or rest_url
     exchange["ws_url"] = exchange.get("ws_url") or ws_url
+    exchange["chain_id"] = exchange.get("chain_id") or VENUE_CHAINS[exchange.get("venue", ExchangeConfig().venue)]
+    timing = {name: value for name, value in part("timing").items() if value is not None}
+    if exchange.get("auth") == "v3":
+        timing.setdefault("acceptance_window_ms", V3_WINDOW_MS)
     engine = EngineSettings(StrategySettings(**part("strategy")), OrderSettings(**part("orders")), RiskSettings(**part("risk"), fills=FillLimits(**part("fills"))),
-                            TimingSettings(**part("timing")))
+                            TimingSettings(**timing))
     return Config(path=path, name=path.stem, **{"symbol": "", **part("config")}, exchange=ExchangeConfig(**exchange),
                   paper=PaperConfig(**part("paper")), account=AccountConfig(**part("account")), engine=engine,
                   connection=ConnectionConfig(**part("connection")), logging=LogConfig(**part("logging")),

@@ -30,23 +30,69 @@ class Credentials:
         """What no log may ever show."""
         return (self.api_key, self.api_secret)
 
+    @property
+    def account(self) -> str:
+        """What tells one account from another."""
+        return self.api_key
 
-PAPER_CREDENTIALS = Credentials("paper", "paper", "the paper exchange's own account")
+    @property
+    def public(self) -> dict[str, str]:
+        """What a log may show."""
+        return {"auth": "v1", "source": self.source}
 
 
-def load_credentials(config: Config, environ: Mapping[str, str]) -> Credentials:
-    """Find `ASTER_API_KEY` and `ASTER_API_SECRET`; the environment wins over `$CREDENTIALS_DIRECTORY`, which wins over `.env`.
+@dataclass(frozen=True, slots=True)
+class AgentCredentials:
+    """A V3 agent: the account's address, the agent's, and the agent's private key, which is never shown. Not yet checked against each other."""
 
-    Raises ConfigError where one is missing, empty or unusable, or where `.env` can be read by others than its owner. The embedded paper
-    exchange needs none.
+    user: str
+    signer: str
+    signer_key: str = field(repr=False)
+    source: str
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no log may ever show: the key, however it is written."""
+        digits = self.signer_key.removeprefix("0x")
+        return (digits, digits.lower(), digits.upper())
+
+    @property
+    def account(self) -> str:
+        """What tells one account from another; capitals in an Ethereum address are no difference."""
+        return self.user.lower() if self.user.startswith("0x") else self.user
+
+    @property
+    def public(self) -> dict[str, str]:
+        """What a log may show."""
+        return {"auth": "v3", "user": self.user, "signer": self.signer, "source": self.source}
+
+
+_PAPER_SOURCE = "the paper exchange's own account"
+PAPER_CREDENTIALS = Credentials("paper", "paper", _PAPER_SOURCE)
+# The paper exchange's user, and the agent whose private key is the number one, which everybody knows.
+PAPER_AGENT = AgentCredentials(
+    "0x63DD5aCC6b1aa0f563956C0e534DD30B6dcF7C4e", "0x7E5F4552091A69125d5DfCb7b8C2659029395Bdf", f"{1:064x}", _PAPER_SOURCE
+)
+
+
+def load_credentials(config: Config, environ: Mapping[str, str]) -> Credentials | AgentCredentials:
+    """Find `ASTER_API_KEY` and `ASTER_API_SECRET` (auth v1), or `ASTER_USER`, `ASTER_SIGNER` and `ASTER_SIGNER_KEY` (auth v3).
+
+    For each the environment wins over `$CREDENTIALS_DIRECTORY`, which wins over `.env`. Raises ConfigError where one is missing, empty or
+    unusable, or where `.env` can be read by others than its owner. The embedded paper exchange needs none.
     """
+    agent = config.exchange.auth == "v3"
     if config.exchange.is_paper:
-        return PAPER_CREDENTIALS
+        return PAPER_AGENT if agent else PAPER_CREDENTIALS
     search = _Search(environ, config.path.parent)
+    if agent:
+        user, user_source = search.find("ASTER_USER")
+        signer, signer_source = search.find("ASTER_SIGNER")
+        signer_key, key_source = search.find("ASTER_SIGNER_KEY")
+        return AgentCredentials(user, signer, signer_key, _joined(user_source, signer_source, key_source))
     api_key, key_source = search.find("ASTER_API_KEY")
     api_secret, secret_source = search.find("ASTER_API_SECRET")
-    source = key_source if key_source == secret_source else f"{key_source} and {secret_source}"
-    return Credentials(api_key, api_secret, source)
+    return Credentials(api_key, api_secret, _joined(key_source, secret_source))
 
 
 class _Search:
@@ -72,6 +118,11 @@ class _Search:
         looked = ["the environment", *([str(self._directory)] if self._directory else []), str(self._env_path)]
         raise ConfigError(f"{name} is not set: looked in {', '.join(looked)}; the simplest is a line `{name}=…` in "
                           f"{self._env_path} with mode 600")
+
+
+def _joined(*sources: str) -> str:
+    """Each source once, in the order of the variables."""
+    return " and ".join(dict.fromkeys(sources))
 
 
 def _usable(name: str, value: str, source: str) -> str:

@@ -17,13 +17,14 @@ def embed(config: Config) -> PaperServer:
     from mmd.paper.options import build_exchange
 
     try:
-        from mmd.paper.runtime import ExchangeClock, PaperServer
+        from mmd.paper.runtime import ExchangeClock, PaperServer, ServerSettings
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "websockets":
             raise
         message = f"{config.path}: exchange.venue: paper needs the package websockets: pip install 'mmd[paper]'"
         raise ConfigError(message) from error
     clock = ExchangeClock()
-    server = PaperServer(build_exchange(paper_options(config), clock.now_ms()), clock=clock)
+    options = paper_options(config)
+    server = PaperServer(build_exchange(options, clock.now_ms()), settings=ServerSettings(agents=options.agents), clock=clock)
     server.start()
     return server

@@ -7,7 +7,7 @@ from mmd.paper.options import PaperOptions
 
 
 def paper_options(config: Config) -> PaperOptions:
-    """The options of the exchange that `venue: paper` embeds; its account has the options' own key and secret."""
+    """The options of the exchange that `venue: paper` embeds; its account has the options' own key, secret and user."""
     paper = config.paper
     return PaperOptions(
         symbol=config.symbol,
@@ -19,4 +19,5 @@ def paper_options(config: Config) -> PaperOptions:
         volatility=None if paper.volatility is None else float(paper.volatility),
         balance=paper.balance,
         balance_usdf=paper.balance_usdf,
+        chain_id=config.exchange.chain_id,
     )
