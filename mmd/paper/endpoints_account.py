@@ -146,6 +146,11 @@ def _set_stp_mode(call: Call) -> Json:
     return SUCCESS
 
 
+def _builders(call: Call) -> Json:
+    """Nobody here shares fees with the maker of a client (asterdex/api-docs, demo/aster-code.py `getBuilders`)."""
+    return []
+
+
 def _open_listen_key(call: Call) -> Json:
     return {"listenKey": call.listen_keys.open(call.account.api_key, call.now_ms)}
 
@@ -195,6 +200,7 @@ ACCOUNT_ENDPOINTS = (
              (SYMBOL, _POSITION_SIDE, Parameter("amount", number, mandatory=True), Parameter("type", _MARGIN_KIND, mandatory=True))),
     Endpoint("GET", both("positionMargin/history"), Security.TRADE, 1, _position_margin_history,
              (SYMBOL, Parameter("type", _MARGIN_KIND), START, END, capped(500, 1000))),
+    Endpoint("GET", ("/fapi/v3/builder",), Security.USER_DATA, 1, _builders),
     Endpoint("GET", both("positionSide/dual"), Security.USER_DATA, 30, _dual_side),
     Endpoint("POST", both("positionSide/dual"), Security.TRADE, 1, _set_dual_side,
              (Parameter("dualSidePosition", truth, mandatory=True),)),
