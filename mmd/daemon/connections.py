@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmd.core.errors import ConfigError
@@ -15,6 +15,7 @@ from mmd.venue.endpoints import V1, V3, Family
 from mmd.venue.nonce import Nonces
 from mmd.venue.rest import RestClient, Timeouts
 from mmd.venue.signing import Signer, V1Signer
+from mmd.venue.silence import Silence
 
 _FAMILIES: dict[str, Family] = {"v1": V1, "v3": V3}
 
@@ -34,9 +35,10 @@ class Venue:
     timeouts: Timeouts
     identity: str
     agent: str | None = None
+    silence: Silence = field(default_factory=Silence)
 
     def client(self) -> RestClient:
-        return RestClient(self.rest_url, self.family, self.signer, self.clock, self.timeouts)
+        return RestClient(self.rest_url, self.family, self.signer, self.clock, self.timeouts, silence=self.silence)
 
 
 def connect(

@@ -53,6 +53,7 @@ from mmd.venue.endpoints import V1, Call
 from mmd.venue.gateway import Conversation
 from mmd.venue.rest_codec import CallFailed, Outgoing, RestCodec
 from mmd.venue.signing import Params, V1Signer
+from mmd.venue.silence import Silence
 
 EXIT_CLEAN, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_CONFIG = 0, 1, 75, 78
 KILLED = -9
@@ -101,6 +102,7 @@ class Process:
         self._symbol = symbol
         self._leverage = leverage
         self._signer = signer
+        self._silence = Silence()
         self._random = random
         self._watcher = watcher
         self._done = done
@@ -184,7 +186,7 @@ class Process:
 
     def codec(self) -> RestCodec:
         """One for each lane, as each lane has its own client."""
-        return RestCodec(V1, self._signer, self.venue_clock, self.clock.monotonic_ms, {})
+        return RestCodec(V1, self._signer, self.venue_clock, self.clock.monotonic_ms, {}, self._silence)
 
     # --- start
 

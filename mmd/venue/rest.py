@@ -18,6 +18,7 @@ from mmd.venue.lane_transport import Exchange, LaneSession
 from mmd.venue.redaction import describe
 from mmd.venue.rest_codec import CallFailed, Outgoing, RestCodec, Usage
 from mmd.venue.signing import Params, Signer
+from mmd.venue.silence import Silence
 
 __all__ = ["DEFAULT_TIMEOUTS", "MAX_BODY_BYTES", "CallFailed", "RestClient", "Timeouts", "Usage"]
 
@@ -38,8 +39,11 @@ class RestClient:
     """Calls of one family on one host, e.g. `https://fapi.asterdex.com`. For one thread at a time: each lane has its own."""
 
     def __init__(self, base_url: str, family: Family, signer: Signer | None, clock: VenueClock, timeouts: Timeouts = DEFAULT_TIMEOUTS,
-                 now_ms: Callable[[], int] = monotonic_ms) -> None:
-        """Opens nothing yet. Raises ConfigError for a URL that is no plain http(s) origin. Without a signer only public calls work."""
+                 now_ms: Callable[[], int] = monotonic_ms, silence: Silence | None = None) -> None:
+        """Opens nothing yet. Raises ConfigError for a URL that is no plain http(s) origin. Without a signer only public calls work.
+
+        `silence` is to be shared by all clients of a venue: a 429 or 418 to one of them stops all.
+        """
         base_url = base_url.rstrip("/")
         parts = urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
@@ -49,7 +53,7 @@ class RestClient:
         self._exchange = Exchange()
         self._session = LaneSession(base_url, self._exchange, timeouts.answer_s)
         self._codec = RestCodec(
-            family, signer, clock, now_ms, {"Host": parts.netloc, "User-Agent": "mmd", "Accept-Encoding": "identity"}
+            family, signer, clock, now_ms, {"Host": parts.netloc, "User-Agent": "mmd", "Accept-Encoding": "identity"}, silence
         )  # fmt: skip
 
     @property

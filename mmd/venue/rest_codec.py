@@ -17,6 +17,7 @@ from mmd.venue.endpoints import Call, Family, Security
 from mmd.venue.json_fields import ParseError, load_json, whole
 from mmd.venue.redaction import redact
 from mmd.venue.signing import CannotSign, Params, Signer, urlencode
+from mmd.venue.silence import DEFAULT_MS, Silence
 
 _BANNED_UNTIL = re.compile(r"banned until (\d{12,15})")
 
@@ -63,18 +64,31 @@ class Usage(NamedTuple):
 class RestCodec:
     """Requests and answers of one family, for one lane. Attributes to read: usage."""
 
-    def __init__(self, family: Family, signer: Signer | None, clock: VenueClock, now_ms: Callable[[], int], headers: Mapping[str, str]) -> None:
-        """`headers` go out with every request, the signer's with the private ones. Without a signer only public calls work."""
+    def __init__(
+        self, family: Family, signer: Signer | None, clock: VenueClock, now_ms: Callable[[], int], headers: Mapping[str, str],
+        silence: Silence | None = None,
+    ) -> None:
+        """`headers` go out with every request, the signer's with the private ones. Without a signer only public calls work.
+
+        `silence` is the one that all clients of a venue share: what one of them is told binds all.
+        """
         self._family = family
         self._signer = signer
         self._clock = clock
         self._now_ms = now_ms
         self._public_headers = dict(headers)
         self._private_headers = {**headers, **(signer.headers if signer else {})}
+        self._silence = silence or Silence()
         self.usage = Usage()
 
     def request(self, call: Call, params: Params = ()) -> Outgoing:
-        """The request, signed for now. Raises CallFailed where it cannot be signed, and ClockUnset before the venue's time is known."""
+        """The request, signed for now.
+
+        Raises CallFailed where it cannot be signed or the venue has asked for silence, and ClockUnset before the venue's time is known.
+        """
+        silent_ms = self._silence.left_ms(self._now_ms())
+        if silent_ms:
+            raise CallFailed(call, Unsent(f"the venue has asked for silence for {silent_ms} ms more"))
         method, path, security = self._family[call]
         headers = self._public_headers if security is Security.NONE else self._private_headers
         if security is not Security.NONE and self._signer is None:
@@ -113,8 +127,9 @@ class RestCodec:
 
     def _refuse(self, call: Call, status: int, headers: Mapping[str, str], code: int | None, message: str) -> NoReturn:
         retry_after_ms = None
-        if status in (418, 429):
+        if status in DEFAULT_MS:
             retry_after_ms = self._retry_after_ms(headers.get("Retry-After"), message)
+            self._silence.begin(status, retry_after_ms, self._now_ms())
         raise CallFailed(call, classify(call, status, code, message, retry_after_ms))
 
     def _retry_after_ms(self, header: str | None, message: str) -> int | None:
