@@ -31,7 +31,8 @@ class OrderSettings:
     """When a working order is good enough, and whose orders are ours.
 
     `price_change_threshold` and `size_change_threshold` are fractions. Ours are the orders whose client id starts with
-    `client_id_prefix` and a dash; with `cancel_scope_symbol` every order of the symbol is cancelled at start and stop.
+    `client_id_prefix` and a dash; with `cancel_scope_symbol` every order of the symbol is cancelled at start and stop. `stp_mode` is the venue's
+    self-trade prevention for new orders (V3 "STP Mode"; None: the account's own).
     """
 
     refresh_interval_ms: int = 1_000
@@ -42,6 +43,7 @@ class OrderSettings:
     amend: bool = True
     cancel_scope_symbol: bool = False
     client_id_prefix: str = "mmd"
+    stp_mode: str | None = None
 
 
 @dataclass(frozen=True)

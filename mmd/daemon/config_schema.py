@@ -63,6 +63,7 @@ KEYS: tuple[Key, ...] = (
     # A dash would let one prefix be the beginning of another; the venue's liquidation orders are named autoclose-… and adl_autoclose.
     Key("orders.client_id_prefix", Text(r"(?!autoclose$)(?!adl_)[A-Za-z0-9_.]{1,12}", "1 to 12 of the characters A-Z a-z 0-9 _ . "
         "that name no liquidation order (autoclose, adl_)"), "orders", "client_id_prefix"),
+    Key("orders.stp_mode", Nullable(Choice({word: word.upper() for word in ("expire_taker", "expire_maker", "expire_both")})), "orders", "stp_mode"),
     Key("risk.max_position", Nullable(Number("0", "1e12", above=True)), "risk", "max_position_notional"),
     Key("risk.countdown", Seconds("5", "3600", off=True), "risk", "countdown_ms"),
     Key("risk.order_rate_fraction", Number("0", "1", above=True), "risk", "order_rate_fraction"),

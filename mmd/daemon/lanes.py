@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from mmd.core.messages import Amend, ArmCountdown, Cancel, CancelAll, Place, Query, Reconcile, Reply, Request
+from mmd.venue.batches import MAX_CANCELS, MAX_PLACES
 from mmd.venue.gateway import Gateway
 
 
 class Lane:
-    """Performs requests in order and hands each reply to `deliver`."""
+    """Performs requests in order and hands each reply to `deliver`. New orders that wait together go out as one batch, and so do cancels."""
 
     def __init__(self, gateway: Gateway, deliver: Callable[[Reply], None]) -> None:
         self._gateway = gateway
         self._deliver = deliver
         self._queue: SimpleQueue[Request | None] = SimpleQueue()
+        self._ahead: list[Request | None] = []  # taken from the queue, but not part of the last batch
 
     def send(self, request: Request) -> None:
         """Queue a request; never blocks."""
@@ -23,11 +25,35 @@ class Lane:
 
     def run(self) -> None:
         """Perform what is queued until `stop`; what was queued before it is still performed."""
-        while (request := self._queue.get()) is not None:
-            self._deliver(self._gateway.perform(request))
+        while (request := self._take()) is not None:
+            if isinstance(request, Place):
+                replies = self._gateway.perform_batch([request, *self._more(Place, MAX_PLACES - 1)])
+            elif isinstance(request, Cancel):
+                replies = self._gateway.perform_batch([request, *self._more(Cancel, MAX_CANCELS - 1)])
+            else:
+                replies = [self._gateway.perform(request)]
+            for reply in replies:
+                self._deliver(reply)
 
     def stop(self) -> None:
         self._queue.put(None)
+
+    def _take(self) -> Request | None:
+        return self._ahead.pop() if self._ahead else self._queue.get()
+
+    def _more(self, kind: type[Place | Cancel], most: int) -> list[Place | Cancel]:
+        """The requests of one kind that wait right behind the one just taken."""
+        found: list[Place | Cancel] = []
+        while len(found) < most and not self._ahead:
+            try:
+                request = self._queue.get_nowait()
+            except Empty:
+                break
+            if isinstance(request, kind):
+                found.append(request)
+            else:
+                self._ahead.append(request)
+        return found
 
 
 class Lanes:

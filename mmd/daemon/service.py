@@ -119,6 +119,7 @@ class Service:
         engine = Engine(prepared.rules, self._config.engine, new_session())
         fields: dict[str, object] = {f"balance_{asset}": amount for asset, amount in sorted(prepared.balances.items()) if amount}
         fields |= {"leverage": prepared.leverage, "margin": prepared.margin_type, "mode": self._config.mode}
+        fields |= {"maker_fee": plain(prepared.fees.maker), "taker_fee": plain(prepared.fees.taker)}
         log_notice(Notice(Level.INFO, "started", fields))
         lanes, lane_workers = self._make_lanes(prepared)
         streams, stream_workers = self._make_streams(prepared)
@@ -132,7 +133,8 @@ class Service:
         return self._report_end(engine, finished)
 
     def _make_lanes(self, prepared: Prepared) -> tuple[Lanes, list[Worker]]:
-        made = [Lane(Gateway(self._venue.client(), prepared.rules), self._inbox.put) for _ in range(3)]
+        stp_mode = self._config.engine.orders.stp_mode
+        made = [Lane(Gateway(self._venue.client(), prepared.rules, stp_mode=stp_mode), self._inbox.put) for _ in range(3)]
         names = ("orders-lane", "cancels-lane", "countdown-lane")
         return Lanes(*made), [Worker(name, lane.run, lane.stop, self._died) for name, lane in zip(names, made, strict=True)]
 

@@ -1,6 +1,6 @@
 """The start: everything that must be known and set before the engine exists, in the order of the design.
 
-clock offset → symbol rules → position mode → leverage and margin type → balances. It places and cancels nothing.
+clock offset → symbol rules → position mode → leverage and margin type → market-maker protection → balances, fees. It places and cancels nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ from mmd.venue.account import (
     set_margin_type,
     synchronise,
 )
+from mmd.venue.endpoints import Call
+from mmd.venue.mmp import set_mmp
 from mmd.venue.rest import CallFailed, RestClient
+from mmd.venue.terms import CommissionRates, read_commission_rates
 
 _ATTEMPTS = 4
 _RETRY_S = 0.5
@@ -45,6 +48,7 @@ class Prepared:
     leverage: int
     margin_type: str
     balances: Mapping[str, Decimal]
+    fees: CommissionRates
 
 
 def prepare(
@@ -89,7 +93,10 @@ def _prepare_once(config: Config, venue: Venue, rest: RestClient, change: bool, 
         set_margin_type(rest, symbol, margin_type)
     if change and leverage != found.leverage:
         set_leverage(rest, symbol, leverage)
-    return Prepared(rules, leverage, margin_type, read_balances(rest))
+    fills = config.engine.risk.fills
+    if change and fills.are_set and Call.SET_MMP in venue.family:
+        set_mmp(rest, symbol, fills)
+    return Prepared(rules, leverage, margin_type, read_balances(rest), read_commission_rates(rest, symbol))
 
 
 def _refused(config: Config, error: CallFailed, refusal: Refusal) -> MmdError:

@@ -122,6 +122,8 @@ class Account:
         self.leverage = 20
         self.margin_type = MarginType.CROSSED
         self.stp_mode = StpMode.EXPIRE_TAKER
+        self.mmp: dict[str, Any] | None = None  # market-maker protection, as it was set
+        self.agents: dict[str, int] = {}  # address of each agent that has signed, to when its approval ends
         self.commission_asset = ""  # an asset that pays the fees instead of the margin asset, while it lasts
         self.commission_asset_price = Decimal(1)
         # Books

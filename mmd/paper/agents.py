@@ -26,6 +26,7 @@ USER_ADDRESS = rf"{ETHEREUM_ADDRESS}|[1-9A-HJ-NP-Za-km-z]{{32,44}}"
 NONCE_WINDOW_US = 10_000_000
 NONCES_KEPT = 100
 MAX_ACCOUNTS = 1000
+AGENT_LIFE_MS = 365 * 86_400_000  # for which an agent counts as approved from its first request on
 
 _ENDS_SIGNED = re.compile(r"(.*)&signature=([^&]*)", re.DOTALL)
 _SIGNED_PARAMETERS = (
@@ -75,6 +76,7 @@ class Agents:
         _check_window(values["nonce"], now_ms)
         api_key = self._account_of(user, now_ms)
         self._nonces.setdefault(user, _Nonces()).take(values["nonce"])
+        self._exchange.accounts[api_key].agents.setdefault(values["signer"], now_ms + AGENT_LIFE_MS)
         return api_key
 
     def _check_signature(self, request: Request, sent: Mapping[str, str], signer: str) -> None:

@@ -11,13 +11,14 @@ from mmd.paper.endpoint import Call, Endpoint
 from mmd.paper.endpoints_account import ACCOUNT_ENDPOINTS
 from mmd.paper.endpoints_market import MARKET_ENDPOINTS
 from mmd.paper.endpoints_trade import TRADE_ENDPOINTS
+from mmd.paper.endpoints_v3 import V3_ENDPOINTS
 from mmd.paper.exchange import PaperExchange
 from mmd.paper.listen_keys import ListenKeys
 from mmd.paper.parameters import sent_parameters
 from mmd.paper.rate_limits import OverLimit, RateLimits
 from mmd.paper.refusals import Refused
 
-ENDPOINTS: tuple[Endpoint, ...] = MARKET_ENDPOINTS + TRADE_ENDPOINTS + ACCOUNT_ENDPOINTS
+ENDPOINTS: tuple[Endpoint, ...] = MARKET_ENDPOINTS + TRADE_ENDPOINTS + ACCOUNT_ENDPOINTS + V3_ENDPOINTS
 
 # Binance serves these to API keys, and its own clients ask there and nowhere else; nothing that trades is among them.
 BINANCE_V3 = frozenset({"/fapi/v3/account", "/fapi/v3/balance", "/fapi/v3/positionRisk"})

@@ -33,8 +33,9 @@ _BY_A_FILTER = frozenset({
 
 DEFINITE = _AT_THE_DOOR | _BY_THE_BOOK | _BY_A_FILTER
 
-# Refused by the firewall (403) or the rate limiter (429, 418) in front of the API, whatever the body says.
-_REFUSED_IN_FRONT = frozenset({403, 418, 429})
+# Refused in front of the API, whatever the body says: by the firewall (403), by the rate limiter (429, 418), or because the family has no such
+# path or method (404, 405), as V1 may have none to amend.
+_REFUSED_IN_FRONT = frozenset({403, 404, 405, 418, 429})
 
 
 def classify(call: Call, status: int, code: int | None, message: str, retry_after_ms: int | None) -> Refusal | Lost:

@@ -16,6 +16,8 @@ class Call(Enum):
     PLACE = auto()
     AMEND = auto()
     CANCEL = auto()
+    PLACE_BATCH = auto()
+    CANCEL_BATCH = auto()
     CANCEL_ALL = auto()
     QUERY = auto()
     OPEN_ORDERS = auto()
@@ -53,7 +55,9 @@ class Endpoint(NamedTuple):
 Family = Mapping[Call, Endpoint]
 
 # Calls that may change an order: their outcome is unknown unless the venue's answer proves it (FAULTS O1, O9).
-CHANGES_ORDERS = frozenset({Call.PLACE, Call.AMEND, Call.CANCEL, Call.CANCEL_ALL, Call.COUNTDOWN})
+CHANGES_ORDERS = frozenset({
+    Call.PLACE, Call.AMEND, Call.CANCEL, Call.PLACE_BATCH, Call.CANCEL_BATCH, Call.CANCEL_ALL, Call.COUNTDOWN,
+})  # fmt: skip
 
 V1: Family = {
     Call.PING: Endpoint("GET", "/fapi/v1/ping", Security.NONE),
@@ -62,6 +66,8 @@ V1: Family = {
     Call.PLACE: Endpoint("POST", "/fapi/v1/order", Security.SIGNED),
     Call.AMEND: Endpoint("PUT", "/fapi/v1/order", Security.SIGNED),
     Call.CANCEL: Endpoint("DELETE", "/fapi/v1/order", Security.SIGNED),
+    Call.PLACE_BATCH: Endpoint("POST", "/fapi/v1/batchOrders", Security.SIGNED),
+    Call.CANCEL_BATCH: Endpoint("DELETE", "/fapi/v1/batchOrders", Security.SIGNED),
     Call.CANCEL_ALL: Endpoint("DELETE", "/fapi/v1/allOpenOrders", Security.SIGNED),
     Call.QUERY: Endpoint("GET", "/fapi/v1/order", Security.SIGNED),
     Call.OPEN_ORDERS: Endpoint("GET", "/fapi/v1/openOrders", Security.SIGNED),
@@ -86,6 +92,8 @@ V3: Family = {
     Call.PLACE: Endpoint("POST", "/fapi/v3/order", Security.SIGNED),
     Call.AMEND: Endpoint("PUT", "/fapi/v3/order", Security.SIGNED),
     Call.CANCEL: Endpoint("DELETE", "/fapi/v3/order", Security.SIGNED),
+    Call.PLACE_BATCH: Endpoint("POST", "/fapi/v3/batchOrders", Security.SIGNED),
+    Call.CANCEL_BATCH: Endpoint("DELETE", "/fapi/v3/batchOrders", Security.SIGNED),
     Call.CANCEL_ALL: Endpoint("DELETE", "/fapi/v3/allOpenOrders", Security.SIGNED),
     Call.QUERY: Endpoint("GET", "/fapi/v3/order", Security.SIGNED),
     Call.OPEN_ORDERS: Endpoint("GET", "/fapi/v3/openOrders", Security.SIGNED),

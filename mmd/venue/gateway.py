@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVar
 
 from mmd.core.messages import (
@@ -25,9 +25,11 @@ from mmd.core.messages import (
     Unsent,
 )
 from mmd.core.rules import SymbolRules
+from mmd.venue.batches import perform_batch
 from mmd.venue.clock import monotonic_ms
 from mmd.venue.endpoints import Call
 from mmd.venue.json_fields import ParseError, as_object, text, whole
+from mmd.venue.new_order import place_params
 from mmd.venue.order_reply import HEDGE_MODE_CODE, HedgeMode, read_open_orders, read_order, read_position, read_trades, read_wallets
 from mmd.venue.rest_codec import Caller, CallFailed
 from mmd.venue.signing import Params
@@ -46,9 +48,9 @@ class Conversation:
     the network is an outcome, none is an exception.
     """
 
-    def __init__(self, request: Request, rules: SymbolRules) -> None:
+    def __init__(self, request: Request, rules: SymbolRules, stp_mode: str | None = None) -> None:
         self.outcome: Outcome = None
-        self._steps = _Calls(rules).of(request)
+        self._steps = _Calls(rules, stp_mode).of(request)
         self.ask: Ask | None = next(self._steps)
 
     def answer(self, answer: Any) -> None:
@@ -68,17 +70,22 @@ class Conversation:
 
 
 class Gateway:
-    """One lane's requests on one symbol. `rules` may be replaced between requests. For one thread at a time, like its client."""
+    """One lane's requests on one symbol. `rules` may be replaced between requests. For one thread at a time, like its client.
 
-    def __init__(self, rest: Caller, rules: SymbolRules, now_ms: Callable[[], int] = monotonic_ms) -> None:
+    `stp_mode` (V3 "STP Mode") goes out with every new order; None leaves the account's own.
+    """
+
+    def __init__(self, rest: Caller, rules: SymbolRules, now_ms: Callable[[], int] = monotonic_ms, stp_mode: str | None = None) -> None:
         self.rules = rules
         self._rest = rest
         self._now_ms = now_ms
+        self._stp_mode = stp_mode
+        self._batches_work = True
 
     def perform(self, request: Request) -> Reply:
         """What became of the request; every failure of the venue or the network is an outcome, none is an exception."""
         sent_ms = self._now_ms()
-        conversation = Conversation(request, self.rules)
+        conversation = Conversation(request, self.rules, self._stp_mode)
         while conversation.ask is not None:
             try:
                 answer = self._rest.call(*conversation.ask)
@@ -88,6 +95,20 @@ class Gateway:
                 conversation.answer(answer)
         return Reply(request, conversation.outcome, sent_ms)
 
+    def perform_batch(self, requests: Sequence[Place | Cancel]) -> list[Reply]:
+        """What became of each of several new orders (at most 5), or of each of several cancels (at most 10), sent as one request.
+
+        Where the venue has no batches, they go out one by one, from then on always.
+        """
+        if len(requests) < 2 or not self._batches_work:
+            return [self.perform(request) for request in requests]
+        sent_ms = self._now_ms()
+        outcomes = perform_batch(self._rest, self.rules, requests, self._stp_mode)
+        if outcomes is None:
+            self._batches_work = False
+            return [self.perform(request) for request in requests]
+        return [Reply(request, outcome, sent_ms) for request, outcome in zip(requests, outcomes, strict=True)]
+
 
 T = TypeVar("T")
 Steps = Generator[Ask, Any, T]
@@ -96,12 +117,13 @@ Steps = Generator[Ask, Any, T]
 class _Calls:
     """The calls of each kind of request: generators that yield a call and are sent its answer. They raise ParseError."""
 
-    def __init__(self, rules: SymbolRules) -> None:
+    def __init__(self, rules: SymbolRules, stp_mode: str | None) -> None:
         self.rules = rules
+        self._stp_mode = stp_mode
 
     def of(self, request: Request) -> Steps[Outcome]:
         if isinstance(request, Place):
-            return self._order(Call.PLACE, self._place_params(request), request.client_order_id)
+            return self._order(Call.PLACE, place_params(request, self.rules, self._stp_mode), request.client_order_id)
         if isinstance(request, Amend):
             return self._order(Call.AMEND, self._amend_params(request), request.client_order_id)
         if isinstance(request, Cancel):
@@ -122,21 +144,6 @@ class _Calls:
 
     def _cancel_all(self) -> Steps[None]:
         yield Call.CANCEL_ALL, self._symbol()
-
-    def _place_params(self, place: Place) -> Params:
-        params = [
-            *self._symbol(),
-            ("side", place.side.value),
-            ("type", "LIMIT"),
-            ("timeInForce", "GTX" if place.post_only else "GTC"),
-            ("quantity", self.rules.size.text(place.size_lots)),
-            ("price", self.rules.price.text(place.price_ticks)),
-            ("newClientOrderId", place.client_order_id),
-            ("newOrderRespType", "RESULT"),
-        ]
-        if place.reduce_only:
-            params.append(("reduceOnly", "true"))
-        return params
 
     def _amend_params(self, amend: Amend) -> Params:
         # `side` is not in Aster's table (V3 "Modify Order") but mandatory on Binance USD-M, whose API this is otherwise.

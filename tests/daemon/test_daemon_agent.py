@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Daemon
+from daemon_rig import Daemon
 
 from mmd.core.errors import ConfigError
 from mmd.daemon.config import load_config

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from binance.um_futures import UMFutures
-from conftest import Exchange
+from daemon_rig import Exchange
 
 from mmd.daemon.cli import main
 from mmd.daemon.state_directory import Halt, HaltLatch, market_name

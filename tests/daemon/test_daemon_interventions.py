@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from binance.um_futures import UMFutures
-from conftest import Daemon, Exchange
+from daemon_rig import Daemon, Exchange
 
 from mmd.core.errors import ConfigError
 from mmd.daemon.state_directory import Halt, HaltLatch, InstanceLock, market_name, state_directory

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 from binance.um_futures import UMFutures
-from conftest import Daemon, Exchange
+from daemon_rig import Daemon, Exchange
 
 ETC = Path(__file__).parents[2] / "etc" / "mmd"
 RECORDING = Path(__file__).parents[3] / "shared" / "data" / "ethusdt_20240808.gz"

@@ -132,7 +132,7 @@ def test_unknown_paths_and_methods(client: Client, method: str, path: str, statu
 def test_another_symbol_is_refused_everywhere(client: Client, endpoint: Any) -> None:
     """Every endpoint that takes a symbol answers -1121 to one that is not traded, and -1102 where a mandatory one is missing."""
     needed = {"side": "BUY", "type": "MARKET", "quantity": "1", "price": "1", "orderId": "1", "interval": "1m", "countdownTime": "0",
-              "leverage": "2", "marginType": "CROSSED", "amount": "1"}
+              "leverage": "2", "marginType": "CROSSED", "amount": "1", "windowTimeInMilliseconds": "1", "frozenTimeInMilliseconds": "1"}
     sent = {p.name: "1" if p.name == "type" and "positionMargin" in endpoint.paths[0] else needed[p.name]
             for p in endpoint.parameters if p.name in needed}
     for symbol in ("BTCUSDT", "ethusdt", "ETH/USDT"):
