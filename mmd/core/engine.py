@@ -58,6 +58,7 @@ _CREDENTIAL_CODES = frozenset({-2014, -2015, -1022})
 _STALE_TIMES = 5
 # V1 "Error Codes": -4061 "Order's position side does not match user's setting". The daemon sends none, so the account is in hedge mode.
 _HEDGE_MODE_CODE = -4061
+_WITHOUT_CREDENTIALS_MS = 3_000
 _TOO_MANY_STATUS = {429: 60_000, 418: 120_000}
 
 
@@ -299,7 +300,7 @@ class Engine:
         if self.state is State.STOPPED:
             return
         self._check_stream_and_position(now_ms)
-        breach = self.risk.breach(self.account, self.book.mid if self.book.is_known else None, now_ms)
+        breach = self.risk.breach(self.account, self.book.mid if self.book.is_known else None, now_ms) if self._started else None
         if breach is not None and self.state is not State.STOP:
             self._emit(Notice(Level.ERROR, "halt", {"why": breach, "does": "stops"}))
             self._stop(breach, Cause.HALT, now_ms)
@@ -394,12 +395,16 @@ class Engine:
     # --- the end ----------------------------------------------------------------------------------------------------------------------
 
     def _stop(self, reason: str, cause: Cause, now_ms: int) -> None:
-        """Begin the end: from now on nothing is placed, and everything is cancelled until the venue says that nothing is open."""
-        if self.state in (State.STOP, State.STOPPED):
+        """Begin the end: from now on nothing is placed, and everything is cancelled until the venue says that nothing is open.
+
+        During an orderly stop a worse cause still takes over. Without credentials little can be done, and that little soon.
+        """
+        if self.state is State.STOPPED or (self.state is State.STOP and (self._stop_cause is not Cause.STOP or cause is Cause.STOP)):
             return
+        by_ms = now_ms + (_WITHOUT_CREDENTIALS_MS if cause is Cause.CREDENTIALS else self.settings.timing.stop_deadline_ms)
+        self._stop_by_ms = by_ms if self.state is not State.STOP else min(by_ms, self._stop_by_ms)
         self.state = next_state(self.state, Signal.STOP)
         self._stop_reason, self._stop_cause = reason, cause
-        self._stop_by_ms = now_ms + self.settings.timing.stop_deadline_ms
         self._doubt(now_ms)
         self._emit(Notice(Level.INFO, "stopping", {"why": reason}))
 

@@ -144,7 +144,10 @@ class PingPong:
         notional = self._rules.notional(price_ticks, size_lots)
         if refused == "MIN_NOTIONAL":
             return f"a {side.value} of {notional.normalize():f} is below the minimum notional {self._rules.min_notional}"
-        return f"a {side.value} of {self._rules.size.text(size_lots)} at {self._rules.price.text(price_ticks)} breaks {refused}"
+        size = self._rules.size
+        if refused == "LOT_SIZE" and size_lots < self._rules.min_size_lots:
+            return f"a {side.value} of {size.text(size_lots)} is below the minimum size {size.text(self._rules.min_size_lots)}"
+        return f"a {side.value} of {size.text(size_lots)} at {self._rules.price.text(price_ticks)} breaks {refused}"
 
 
 def _passive_price(side: Side, view: MarketView, spreads: Spreads) -> int:

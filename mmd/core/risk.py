@@ -24,6 +24,7 @@ class RiskGuard:
         self._margin_assets = settings.strategy.margin_assets
         self._emit = emit
         self._refusals: deque[int] = deque()
+        self._brought_in: Decimal | None = None  # unrealised profit of the position that the run began with
         self.breaker = FillBreaker(rules, settings.risk.fills)
 
     def fill(self, fill: Fill, now_ms: int) -> None:
@@ -38,7 +39,9 @@ class RiskGuard:
         self._refusals.append(now_ms)
 
     def breach(self, account: Account, mid: Decimal | None, now_ms: int) -> str | None:
-        """Why the run must halt, or None. `mid` is in ticks."""
+        """Why the run must halt, or None. `mid` is in ticks. To be asked from the moment on that the account is known."""
+        if self._brought_in is None and mid is not None:
+            self._brought_in = self._unrealized(account, mid)
         while self._refusals and self._refusals[0] <= now_ms - _WINDOW_MS:
             self._refusals.popleft()
         if len(self._refusals) >= self._risk.max_refusals:
@@ -50,10 +53,14 @@ class RiskGuard:
         return None
 
     def profit(self, account: Account, mid: Decimal | None) -> Decimal:
-        """Realised and unrealised profit of this run, fees in the margin assets taken off; in the quote asset. `mid` is in ticks."""
+        """Realised and unrealised profit of this run, fees in the margin assets taken off; in the quote asset. `mid` is in ticks.
+
+        What a position had made or lost before the run is not the run's.
+        """
         fees = sum((account.commission[asset] for asset in self._margin_assets if asset in account.commission), Decimal(0))
-        unrealized = Decimal(0)
+        unrealized = self._unrealized(account, mid) if mid is not None else Decimal(0)
+        return account.realized_profit - fees + unrealized - (self._brought_in or Decimal(0))
+
+    def _unrealized(self, account: Account, mid: Decimal) -> Decimal:
         position = account.position
-        if position.amount_lots and mid is not None:
-            unrealized = self._rules.size.decimal(position.amount_lots) * (mid * self._rules.price.step - position.entry_price)
-        return account.realized_profit - fees + unrealized
+        return self._rules.size.decimal(position.amount_lots) * (mid * self._rules.price.step - position.entry_price)

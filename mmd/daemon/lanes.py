@@ -5,28 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
-from mmd.core.messages import Amend, ArmCountdown, Cancel, CancelAll, Place, Query, Reconcile, Reply, Request
+from mmd.core.messages import Amend, ArmCountdown, Cancel, CancelAll, Place, Query, Reconcile, Reply, Request, Unsent
 from mmd.venue.batches import MAX_CANCELS, MAX_PLACES
+from mmd.venue.clock import monotonic_ms
 from mmd.venue.gateway import Gateway
+
+STALE_MS = 2_000
 
 
 class Lane:
     """Performs requests in order and hands each reply to `deliver`. New orders that wait together go out as one batch, and so do cancels."""
 
-    def __init__(self, gateway: Gateway, deliver: Callable[[Reply], None]) -> None:
+    def __init__(self, gateway: Gateway, deliver: Callable[[Reply], None], now_ms: Callable[[], int] = monotonic_ms) -> None:
         self._gateway = gateway
         self._deliver = deliver
-        self._queue: SimpleQueue[Request | None] = SimpleQueue()
-        self._ahead: list[Request | None] = []  # taken from the queue, but not part of the last batch
+        self._now_ms = now_ms
+        self._queue: SimpleQueue[tuple[Request, int] | None] = SimpleQueue()
+        self._ahead: list[tuple[Request, int] | None] = []  # taken from the queue, but not part of the last batch
 
     def send(self, request: Request) -> None:
         """Queue a request; never blocks."""
-        self._queue.put(request)
+        self._queue.put((request, self._now_ms()))
 
     def run(self) -> None:
         """Perform what is queued until `stop`; what was queued before it is still performed."""
-        while (request := self._take()) is not None:
-            if isinstance(request, Place):
+        while (taken := self._take()) is not None:
+            request, queued_ms = taken
+            if isinstance(request, (Place, Amend)) and self._now_ms() - queued_ms > STALE_MS:
+                # Decided on a market that is gone, perhaps in a state that is over; nothing of it has left yet.
+                replies = [Reply(request, Unsent("waited too long behind another request"), self._now_ms())]
+            elif isinstance(request, Place):
                 replies = self._gateway.perform_batch([request, *self._more(Place, MAX_PLACES - 1)])
             elif isinstance(request, Cancel):
                 replies = self._gateway.perform_batch([request, *self._more(Cancel, MAX_CANCELS - 1)])
@@ -38,7 +46,7 @@ class Lane:
     def stop(self) -> None:
         self._queue.put(None)
 
-    def _take(self) -> Request | None:
+    def _take(self) -> tuple[Request, int] | None:
         return self._ahead.pop() if self._ahead else self._queue.get()
 
     def _more(self, kind: type[Place | Cancel], most: int) -> list[Place | Cancel]:
@@ -46,13 +54,13 @@ class Lane:
         found: list[Place | Cancel] = []
         while len(found) < most and not self._ahead:
             try:
-                request = self._queue.get_nowait()
+                taken = self._queue.get_nowait()
             except Empty:
                 break
-            if isinstance(request, kind):
-                found.append(request)
+            if taken is not None and isinstance(taken[0], kind) and (kind is Cancel or self._now_ms() - taken[1] <= STALE_MS):
+                found.append(taken[0])
             else:
-                self._ahead.append(request)
+                self._ahead.append(taken)
         return found
 
 

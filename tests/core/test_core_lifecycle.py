@@ -6,7 +6,7 @@ import pytest
 from core_rig import MID, Rig
 
 from mmd.core.lifecycle import TRANSITIONS, Signal, State, next_state
-from mmd.core.messages import AccountConfigUpdate, Cancel, Cause, Finished, Place, Reconcile, Stop, Stream, StreamDown, StreamUp
+from mmd.core.messages import Cancel, Cause, Finished, Place, Reconcile, Stop, Stream, StreamDown, StreamUp
 from mmd.core.orders import IllegalTransition
 
 # The table written down a second time: the state after TROUBLE, READY, SYNCED, STOP, FINISHED; a dash where nothing may follow.
@@ -110,9 +110,9 @@ def test_a_stop_ends_every_state_cleanly(state: State) -> None:
 
 @pytest.mark.parametrize("state", [State.STOP, State.STOPPED])
 def test_what_is_ending_takes_no_other_signal(state: State) -> None:
-    """Neither trouble nor a second stop moves an engine that ends, and the first cause counts."""
+    """Neither trouble nor a second stop moves an engine that ends, and the first reason counts."""
     rig = brought_to(state)
-    for event in (StreamDown(Stream.USER, "closed"), StreamUp(Stream.USER), Stop("again"), AccountConfigUpdate(leverage=3)):
+    for event in (StreamDown(Stream.USER, "closed"), StreamUp(Stream.USER), Stop("again")):
         rig.step(event)
         assert rig.state is state
     rig.settle_down()

@@ -115,6 +115,12 @@ def test_sizes_stay_within_the_largest_lot() -> None:
     assert want(rules=rules, position_lots=400).quotes[0].size_lots == 100
 
 
+def test_a_balance_below_the_smallest_lot_waits_and_says_how_much_is_needed() -> None:
+    """Both sizes are named, so that the operator sees what is missing without looking up the filter."""
+    wanted = want(balance=Decimal(10), rules=eth_rules(min_size_lots=5))
+    assert wanted.quotes == () and wanted.waiting == "a BUY of 0.000 is below the minimum size 0.005"
+
+
 def test_a_closing_price_beyond_the_filter_waits() -> None:
     """What breaks a filter is never wanted, and the filter is named."""
     wanted = want(rules=eth_rules(max_price_ticks=250_100), position_lots=400)

@@ -10,7 +10,7 @@ from core_rig import MID, Rig, eth_rules
 
 from mmd.core.breaker import FillBreaker
 from mmd.core.lifecycle import State
-from mmd.core.messages import Action, Cause, Fill, Notice
+from mmd.core.messages import Action, Cause, Fill, Notice, PositionReport, Stop
 from mmd.core.position import Account
 from mmd.core.risk import RiskGuard
 from mmd.core.settings import EngineSettings, FillLimits, RiskSettings
@@ -63,6 +63,7 @@ def test_a_loss_counts_fees_and_the_open_position() -> None:
     account = Account(RULES)
     account.book(fill(1, size_lots=1000, fee="2"), 0)
     assert risk.profit(account, Decimal(250_000)) == Decimal(-2)
+    assert risk.breach(account, Decimal(250_000), 0) is None
     assert risk.breach(account, Decimal(249_201), 0) is None
     assert risk.breach(account, Decimal(249_200), 0) == "this run has lost 10 (risk.max_loss is 10)"
     assert risk.breach(account, None, 0) is None
@@ -116,3 +117,27 @@ def test_the_engine_halts_on_a_loss() -> None:
     finished = rig.finished
     assert finished is not None and finished.cause is Cause.HALT and finished.open_orders == 0
     assert "risk.max_loss" in finished.reason
+
+
+def test_what_a_position_had_lost_before_the_run_is_not_the_run_s_loss() -> None:
+    """A position taken up under water halts nothing; what it loses from then on counts."""
+    risk, _ = guard(max_loss=Decimal(10))
+    account = Account(RULES)
+    account.start_from(PositionReport(1000, Decimal(2600), 1), {}, (), 0, 0)
+    assert risk.breach(account, Decimal(250_000), 0) is None
+    assert risk.breach(account, Decimal(249_001), 1) is None
+    assert risk.breach(account, Decimal(249_000), 2) == "this run has lost 10 (risk.max_loss is 10)"
+
+
+def test_a_halt_takes_over_an_orderly_stop_and_never_the_other_way_round() -> None:
+    """A liquidation in the middle of a stop makes it a halt; a signal in the middle of a halt leaves it one."""
+    for first, second in ((Cause.STOP, Cause.HALT), (Cause.HALT, Cause.STOP)):
+        rig = Rig()
+        rig.boot()
+        rig.accept()
+        rig.step(Stop("one", first))
+        rig.step(Stop("two", second))
+        rig.settle_down()
+        finished = rig.finished
+        assert finished is not None and finished.cause is Cause.HALT
+        assert finished.reason == ("two" if second is Cause.HALT else "one")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmd.core.messages import Amend, Cancel, Place, Query, Reconcile, Reply, Request
+from mmd.core.messages import Amend, Cancel, Place, Query, Reconcile, Reply, Request, Unsent
 from mmd.core.units import Side
-from mmd.daemon.lanes import Lane
+from mmd.daemon.lanes import STALE_MS, Lane
 
 
 class Gateway:
@@ -58,6 +58,22 @@ def test_only_neighbours_of_one_kind_are_joined() -> None:
     amend, query = Amend("mmd-s-0", 1, Side.BUY, 100, 1), Query("mmd-s-0")
     sent, _ = run(place(1), place(2), amend, place(3), Cancel("mmd-s-1"), Cancel("mmd-s-2"), query, Reconcile(None))
     assert sent == [[place(1), place(2)], [amend], [place(3)], [Cancel("mmd-s-1"), Cancel("mmd-s-2")], [query], [Reconcile(None)]]
+
+
+def test_an_order_that_waited_too_long_is_never_sent() -> None:
+    """A POST or PUT behind a hung request is answered as unsent; a cancel goes out however late."""
+    now_ms = [0]
+    gateway, replies = Gateway(), list[Reply]()
+    lane = Lane(gateway, replies.append, lambda: now_ms[0])  # type: ignore[arg-type]
+    amend = Amend("mmd-s-9", 1, Side.BUY, 100, 1)
+    for request in (place(1), amend, Cancel("mmd-s-2"), Cancel("mmd-s-3")):
+        lane.send(request)
+    now_ms[0] = STALE_MS + 1
+    lane.send(place(4))
+    lane.stop()
+    lane.run()
+    assert gateway.sent == [[Cancel("mmd-s-2"), Cancel("mmd-s-3")], [place(4)]]
+    assert [reply.request for reply in replies if isinstance(reply.outcome, Unsent)] == [place(1), amend]
 
 
 def test_a_stop_behind_a_batch_still_stops() -> None:
