@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from mmd.core.errors import MmdError
 
-
 # Linux's CLOCK_MONOTONIC stands still while the machine is suspended, so that afterwards the venue's time would be wrong by the length of the sleep
 # and every old book would still look fresh (FAULTS P7). CLOCK_BOOTTIME goes on.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)

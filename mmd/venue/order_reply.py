@@ -10,7 +10,6 @@ from mmd.core.messages import Fill, OrderReport, OrderStatus, PositionReport
 from mmd.core.rules import SymbolRules
 from mmd.venue.json_fields import ParseError, as_list, as_object, flag, lots, nearest_ticks, number, side, text, whole
 
-
 # V1 "Error Codes": POSITION_SIDE_NOT_MATCH, which is also what an order without a position side gets in hedge mode.
 HEDGE_MODE_CODE = -4061
 
