@@ -9,7 +9,7 @@ from mmd.core.errors import ConfigError
 from mmd.daemon.config import Config
 from mmd.daemon.credentials import AgentCredentials, Credentials
 from mmd.daemon.logbook import log_notice
-from mmd.venue.agent_signing import V3Signer, checked_address
+from mmd.venue.agent_signing import MissingPackages, V3Signer, checked_address
 from mmd.venue.clock import VenueClock
 from mmd.venue.endpoints import V1, V3, Family
 from mmd.venue.nonce import Nonces
@@ -65,5 +65,7 @@ def _signer(config: Config, credentials: Credentials | AgentCredentials, state: 
         signer = checked_address("signer", credentials.signer)
         path = None if state is None else state / f"{signer}-{chain_id}.nonce"
         return V3Signer(credentials.user, signer, credentials.signer_key, chain_id, Nonces(path, log_notice))
+    except MissingPackages:
+        raise
     except ConfigError as error:
         raise ConfigError(f"{error} (ASTER_USER, ASTER_SIGNER and ASTER_SIGNER_KEY come from {credentials.source})") from error

@@ -27,6 +27,10 @@ _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 Hash = Callable[[bytes], bytes]
 
 
+class MissingPackages(ConfigError):
+    """The extra `v3` is not installed."""
+
+
 class V3Signer:
     """Signs as the agent `signer` for the account `user`. One signer, and one `Nonces`, for all threads of the process."""
 
@@ -121,13 +125,13 @@ def _is_solana(address: str) -> bool:
 
 
 def _packages() -> tuple[Hash, Callable[[str], Any]]:
-    """Keccak-256, and what makes a private key of 64 hexadecimal digits. Raises ConfigError where a package is missing."""
+    """Keccak-256, and what makes a private key of 64 hexadecimal digits. Raises MissingPackages."""
     try:
         from coincurve import PrivateKey
         from Crypto.Hash import keccak
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in ("coincurve", "Crypto"):
             raise
-        raise ConfigError("exchange.auth v3 needs the packages coincurve and pycryptodome: pip install 'mmd[v3]'") from error
+        raise MissingPackages("exchange.auth v3 needs the packages coincurve and pycryptodome: pip install 'mmd[v3]'") from error
     new = keccak.new
     return lambda data: new(digest_bits=256, data=data).digest(), PrivateKey.from_hex

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -123,6 +124,13 @@ def test_what_does_not_go_together_is_refused_with_its_source(tmp_path: Path, ch
         connected(tmp_path, environ=ENVIRON | change)
     assert "ASTER_SIGNER_KEY come from the environment" in str(caught.value)
     assert not any(key[2:] in str(caught.value) for key in (KEY[:-1], OTHER_KEY))
+
+
+def test_a_missing_package_is_said_without_blaming_the_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole message is the command that mends it."""
+    monkeypatch.setitem(sys.modules, "coincurve", None)
+    with pytest.raises(ConfigError, match=r"^exchange.auth v3 needs the packages coincurve and pycryptodome: pip install 'mmd\[v3\]'$"):
+        connected(tmp_path)
 
 
 def test_a_file_says_where_an_agents_keys_belong(tmp_path: Path) -> None:

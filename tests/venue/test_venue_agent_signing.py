@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mmd.core.errors import ConfigError
 from mmd.core.messages import Unsent
-from mmd.venue.agent_signing import V3Signer, checked_user
+from mmd.venue.agent_signing import MissingPackages, V3Signer, checked_user
 from mmd.venue.clock import VenueClock
 from mmd.venue.endpoints import V1, V3, Call, Security
 from mmd.venue.nonce import WINDOW_US, Nonces
@@ -181,7 +181,7 @@ def test_a_missing_package_is_named_with_the_command(monkeypatch: pytest.MonkeyP
         return real(name, *args, **options)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(ConfigError, match=r"pip install 'mmd\[v3\]'"):
+    with pytest.raises(MissingPackages, match=r"pip install 'mmd\[v3\]'$"):
         signer()
 
 
