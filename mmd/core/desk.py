@@ -174,7 +174,8 @@ class Desk:
     def work(self, quotes: Sequence[Quote], now_ms: int) -> None:
         """Close the difference between what is wanted and what is working, with the fewest requests.
 
-        Nothing grows and nothing is placed beyond what a side wants in total: what shrinks or goes counts until that is proven (FAULTS A5).
+        Nothing grows and nothing is placed beyond what a side wants in total: what shrinks or goes counts until that is proven (FAULTS A5). Nothing at
+        all is placed on a side that holds an order whose state is unknown (FAULTS O1).
         """
         wanted = {(quote.side, quote.level): quote for quote in quotes}
         room = {side: sum(quote.size_lots for quote in quotes if quote.side is side) - self.resting_lots(side) for side in Side}
@@ -186,8 +187,9 @@ class Desk:
                 self._cancel(order, now_ms)
             elif step is Step.AMEND and quote is not None:
                 room[order.side] -= self._amend(order, quote, room[order.side], now_ms)
+        frozen = {order.side for order in self.live() if order.state is OrderState.UNKNOWN}
         for slot, quote in wanted.items():
-            if quote.size_lots <= room[quote.side] and self._place(slot, quote, now_ms):
+            if quote.side not in frozen and quote.size_lots <= room[quote.side] and self._place(slot, quote, now_ms):
                 room[quote.side] -= quote.size_lots
 
     def chase(self, now_ms: int) -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from core_rig import MID, Rig
 
-from mmd.core.messages import Amend, Cancel, Place
+from mmd.core.messages import Amend, Cancel, Place, Query
 from mmd.core.units import Side
 
 
@@ -68,3 +68,16 @@ def test_all_levels_go_when_the_mode_flips() -> None:
     assert [ask.side for ask in asks] == [Side.SELL, Side.SELL] and all(ask.reduce_only for ask in asks)
     assert sum(ask.size_lots for ask in asks) == first.size_lots
     assert MID < asks[0].price_ticks < asks[1].price_ticks
+
+
+def test_one_unknown_order_freezes_its_side() -> None:
+    """FAULTS O1: while nobody knows what became of one level, no other level of the side is posted either."""
+    rig = booted(2)
+    first, second = levels(rig)
+    rig.lose(first)
+    rig.refuse(second, code=-2019)
+    rig.run(rig.settings.timing.refusal_backoff_ms + 1_000)
+    assert levels(rig) == []
+    rig.answer(rig.pending(Query), rig.report(first.client_order_id))
+    rig.run(rig.settings.timing.refusal_backoff_ms + 1_000)
+    assert [place.side for place in levels(rig)] == [Side.BUY]
