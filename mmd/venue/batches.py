@@ -25,25 +25,44 @@ _NO_SUCH_CALL = frozenset({404, 405})
 Result = OrderReport | Refusal | Lost | Unsent
 
 
+class Batch:
+    """Several requests as one call, whoever makes it: `ask` is the call, its answer goes into `answered` or `failed`."""
+
+    def __init__(self, rules: SymbolRules, requests: Sequence[Place | Cancel], stp_mode: str | None) -> None:
+        """At most `MAX_PLACES` new orders, or at most `MAX_CANCELS` cancels."""
+        self._rules = rules
+        self._client_order_ids = [request.client_order_id for request in requests]
+        self._single, call, params = _call(rules, requests, stp_mode)
+        self.ask = call, params
+
+    def answered(self, answer: Any) -> list[Result]:
+        """An outcome for each request, in their order."""
+        try:
+            elements = [as_object(element, "order") for element in as_list(answer, self.ask[0].name)]
+        except ParseError as error:
+            return [Lost(f"the answer does not read: {error}")] * len(self._client_order_ids)
+        return _outcomes(self._single, self._rules, self._client_order_ids, elements)
+
+    def failed(self, outcome: Refusal | Lost | Unsent) -> list[Result] | None:
+        """A batch that failed as a whole gives all of them that outcome: without an answer, every one is unknown.
+
+        None where the venue has no such call, and so nothing was done.
+        """
+        if isinstance(outcome, Refusal) and outcome.status in _NO_SUCH_CALL:
+            return None
+        return [outcome] * len(self._client_order_ids)
+
+
 def perform_batch(
     rest: Caller, rules: SymbolRules, requests: Sequence[Place | Cancel], stp_mode: str | None
 ) -> list[Result] | None:
-    """An outcome for each request, in their order; None where the venue has no such call, and so nothing was done.
-
-    A batch that failed as a whole gives all of them that outcome: without an answer, every one is unknown.
-    """
-    single, call, params = _call(rules, requests, stp_mode)
+    """An outcome for each request, in their order; None where the venue has no such call, and so nothing was done."""
+    batch = Batch(rules, requests, stp_mode)
     try:
-        answer = rest.call(call, params)
+        answer = rest.call(*batch.ask)
     except CallFailed as failure:
-        if isinstance(failure.outcome, Refusal) and failure.outcome.status in _NO_SUCH_CALL:
-            return None
-        return [failure.outcome] * len(requests)
-    try:
-        elements = [as_object(element, "order") for element in as_list(answer, call.name)]
-    except ParseError as error:
-        return [Lost(f"the answer does not read: {error}")] * len(requests)
-    return _outcomes(single, rules, [request.client_order_id for request in requests], elements)
+        return batch.failed(failure.outcome)
+    return batch.answered(answer)
 
 
 def _call(rules: SymbolRules, requests: Sequence[Place | Cancel], stp_mode: str | None) -> tuple[Call, Call, Params]:
