@@ -112,7 +112,7 @@ class Schedule:
 
 # Calls by how often a fault strikes them.
 _CALLS = (
-    (Call.PLACE, 10), (Call.AMEND, 4), (Call.CANCEL, 6), (Call.QUERY, 3), (Call.COUNTDOWN, 2), (Call.OPEN_ORDERS, 2), (Call.USER_TRADES, 2),
+    (Call.PLACE, 10), (Call.PLACE_BATCH, 3), (Call.AMEND, 4), (Call.CANCEL, 6), (Call.CANCEL_BATCH, 3), (Call.QUERY, 3), (Call.COUNTDOWN, 2), (Call.OPEN_ORDERS, 2), (Call.USER_TRADES, 2),
     (Call.POSITION_RISK, 2), (Call.BALANCE, 1), (Call.NEW_LISTEN_KEY, 1), (Call.KEEP_LISTEN_KEY, 1), (Call.SERVER_TIME, 1),
     (Call.EXCHANGE_INFO, 1),
 )  # fmt: skip
@@ -213,6 +213,7 @@ def _draw_settings(random: Random) -> EngineSettings:
             sell_spread=spread,
             balance_fraction=random.choice((Decimal("0.01"), Decimal("0.1"), Decimal("0.5"))),
             position_threshold=random.choice((Decimal(15), Decimal(200))),
+            levels=random.choice((1, 1, 1, 2, 3)),
         ),
         OrderSettings(
             price_change_threshold=random.choice((Decimal(0), Decimal("0.0001"), Decimal("0.0005"))),

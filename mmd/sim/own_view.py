@@ -55,12 +55,13 @@ class OwnView:
         self._process = process
         self._prefix = prefix
         self._held: dict[str, Side] = {}  # orders that may be live, for all that this run has been told
+        self._dead: set[int] = set()  # order ids that were reported terminal
         self._unknown: set[str] = set()
         self._sent_ms: dict[str, int] = {}
         self._down = {Stream.MARKET, Stream.USER}
         self._good_frame_ms: int | None = None
-        self._executed: dict[str, int] = {}  # of the engine's live orders
-        self._done: set[str] = set()
+        self._executed: dict[str, tuple[int, int]] = {}  # of the engine's live orders: the venue's order id, executed lots
+        self._done: set[int] = set()  # order ids that the engine has held to be terminal
 
     def step(self, event: Event, actions: Sequence[Action], truth: VenueTruth) -> Iterator[Finding]:
         """Take in one step of the engine; what it broke."""
@@ -114,8 +115,9 @@ class OwnView:
 
     def _report(self, report: OrderReport) -> None:
         if report.status.is_terminal:
+            self._dead.add(report.order_id)
             self._release(report.client_order_id)
-        elif report.client_order_id.startswith(self._prefix) and report.client_order_id not in self._done:
+        elif report.client_order_id.startswith(self._prefix) and report.order_id not in self._dead:
             self._held[report.client_order_id] = report.side
             self._unknown.discard(report.client_order_id)
 
@@ -127,10 +129,12 @@ class OwnView:
 
     def _judge_place(self, place: Place, truth: VenueTruth) -> Iterator[Finding]:
         now_ms = self._process.clock.monotonic_ms()
-        for client_order_id, side in self._held.items():
-            if side is place.side:
-                unknown = client_order_id in self._unknown
-                yield (6 if unknown else 4), f"{place.client_order_id} is sent while {client_order_id} is {'unknown' if unknown else 'not proven dead'}"
+        held = [client_order_id for client_order_id, side in self._held.items() if side is place.side]
+        if len(held) >= self._process.settings.strategy.levels:
+            yield 4, f"{place.client_order_id} is sent while {' and '.join(held)} is not proven dead"
+        for client_order_id in held:
+            if client_order_id in self._unknown:
+                yield 6, f"{place.client_order_id} is sent while {client_order_id} is unknown"
         if self.first_truth is None:
             yield 12, f"{place.client_order_id} is sent before the account was read"
         for stream in sorted(self._down):
@@ -154,19 +158,22 @@ class OwnView:
             self.booked.append(trade)
 
     def _judge_orders(self) -> Iterator[Finding]:
+        """By the venue's order id, because a POST that was replayed on its way makes a second order of the same client id."""
         engine = self._process.engine
         assert engine is not None
         for order in engine.desk.live():
-            if order.client_order_id in self._done:
+            if order.order_id in self._done:
                 yield 18, f"{order.client_order_id} was terminal and is {order.state.value}"
-            self._executed.setdefault(order.client_order_id, 0)
-        for client_order_id, executed in list(self._executed.items()):
+            self._executed.setdefault(order.client_order_id, (0, 0))
+        for client_order_id, (order_id, executed) in list(self._executed.items()):
             found = engine.desk.find(client_order_id)
             if found is None or not found.is_live:
                 del self._executed[client_order_id]
-            if found is not None and found.status is not None and found.status.is_terminal:
-                self._done.add(client_order_id)
-            if found is not None and found.executed_lots < executed:
+            if found is None:
+                continue
+            if found.order_id == order_id and found.executed_lots < executed:
                 yield 18, f"{client_order_id} had {executed} lots executed and has {found.executed_lots}"
-            elif found is not None and found.is_live:
-                self._executed[client_order_id] = found.executed_lots
+            if found.is_live:
+                self._executed[client_order_id] = found.order_id, found.executed_lots
+            elif found.status is not None and found.status.is_terminal and found.order_id:
+                self._done.add(found.order_id)

@@ -24,8 +24,6 @@ from mmd.core.messages import (
     Query,
     Reconcile,
     Refusal,
-    Reply,
-    Request,
     RestartStream,
     Stop,
     Stream,
@@ -34,6 +32,7 @@ from mmd.core.messages import (
 )
 from mmd.core.rules import SymbolRules
 from mmd.core.settings import EngineSettings
+from mmd.sim.lane import Lane
 from mmd.sim.network import Network, Outcome
 from mmd.sim.stream_ends import MarketEnd, UserEnd
 from mmd.sim.venue_side import HttpAnswer
@@ -50,7 +49,6 @@ from mmd.venue.account import (
 )
 from mmd.venue.clock import VenueClock
 from mmd.venue.endpoints import V1, Call
-from mmd.venue.gateway import Conversation
 from mmd.venue.rest_codec import CallFailed, Outgoing, RestCodec
 from mmd.venue.signing import Params, V1Signer
 from mmd.venue.silence import Silence
@@ -111,7 +109,7 @@ class Process:
         self._tick_ms: int | None = None
         self._lanes: dict[str, Lane] = {}
         self._ends: dict[Stream, MarketEnd | UserEnd] = {}
-        self._suspended_until_ms = 0
+        self.suspended_until_ms = 0
         self._held: deque[Callable[[], None]] = deque()
 
     # --- from outside
@@ -150,7 +148,7 @@ class Process:
 
     def suspend(self, for_ms: int) -> None:
         """The machine sleeps: nothing in the process happens, and all that reaches it waits."""
-        self._suspended_until_ms = self.timeline.now_ms + for_ms
+        self.suspended_until_ms = self.timeline.now_ms + for_ms
 
         def resume() -> None:
             while self._held and self.is_alive:
@@ -164,7 +162,7 @@ class Process:
         """Something reaches the process: it happens now, after the suspension, or never."""
         if not self.is_alive:
             return
-        if self.timeline.now_ms < self._suspended_until_ms or self._held:
+        if self.timeline.now_ms < self.suspended_until_ms or self._held:
             self._held.append(act)
         else:
             act()
@@ -297,50 +295,6 @@ class Process:
     @property
     def is_quoting(self) -> bool:
         return self.is_alive and self.engine is not None and self.engine.state is State.QUOTE
-
-
-class Lane:
-    """One request at a time, in order; each reply is an event."""
-
-    def __init__(self, process: Process, rules: SymbolRules) -> None:
-        self._process = process
-        self._rules = rules
-        self._codec = process.codec()
-        self._queue: deque[Request] = deque()
-        self.is_idle = True
-
-    def send(self, request: Request) -> None:
-        self._queue.append(request)
-        if self.is_idle:
-            self._next()
-
-    def _next(self) -> None:
-        if not self._queue:
-            self.is_idle = True
-            return
-        self.is_idle = False
-        request = self._queue.popleft()
-        conversation = Conversation(request, self._rules)
-        self._proceed(request, conversation, self._process.clock.monotonic_ms())
-
-    def _proceed(self, request: Request, conversation: Conversation, sent_ms: int) -> None:
-        if conversation.ask is None:
-            reply = Reply(request, conversation.outcome, sent_ms)
-            # The lane goes on with its next request; the main thread takes the reply in meanwhile.
-            self._next()
-            self._process.put(reply)
-            return
-
-        def taken(answer: Any) -> None:
-            conversation.answer(answer)
-            self._proceed(request, conversation, sent_ms)
-
-        def failed(failure: CallFailed) -> None:
-            conversation.fail(failure.outcome)
-            self._proceed(request, conversation, sent_ms)
-
-        call, params = conversation.ask
-        self._process.transmit(self._codec, call, params, taken, failed)
 
 
 class _BlockingCaller:

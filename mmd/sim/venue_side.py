@@ -28,6 +28,7 @@ from mmd.venue.rest_codec import Outgoing
 
 FOREIGN_PREFIX = "other-"
 _FAR = Decimal("0.05")  # how far from the market foreign orders rest
+_PIECE_LOTS = 1_000
 
 
 class HttpAnswer(NamedTuple):
@@ -58,6 +59,7 @@ class VenueSide:
         self._gate = RestGate(self.exchange, authority, Agents(self.exchange, AgentSettings()), self.listen_keys, RateLimits())
         self.down_until_ms = 0  # restarting: no connection can be made
         self.closed_until_ms = 0  # maintenance: every request is refused
+        self.is_mending = False  # what is cancelled now, the operator cancels
         self._changes_pushed = -1
         self._wake_ms: int | None = None
         self._foreign_orders = 0
@@ -173,26 +175,33 @@ class VenueSide:
         return True
 
     def mend(self, leverage: int) -> None:
-        """What the operator sets right before the daemon is started again: one-way mode, cross margin, the leverage, money in the wallet."""
-        now_ms, account = self._timeline.now_ms, self.account
-        self.exchange.advance(now_ms)
+        """What the operator sets right before the daemon is started again: one-way mode, cross margin, the leverage, money in the wallet.
+
+        Modes cannot be changed with orders or a position, so where they are wrong everything is closed first.
+        """
+        now_ms, account, exchange = self._timeline.now_ms, self.account, self.exchange
+        self.is_mending = True
+        exchange.advance(now_ms)
         if account.wallets["USDT"] < 5_000:
-            self.exchange.deposit(account, "USDT", Decimal(10_000), now_ms)
-        for act in (
-            lambda: self.exchange.set_dual_side(account, False, now_ms),
-            lambda: self.exchange.set_margin_type(account, MarginType.CROSSED, now_ms),
-            lambda: self.exchange.set_leverage(account, leverage, now_ms),
-        ):
-            try:
-                act()
-            except Refused:
-                continue  # it is so already, or a position stands in the way
+            exchange.deposit(account, "USDT", Decimal(10_000), now_ms)
+        if account.dual_side or account.margin_type is not MarginType.CROSSED:
+            for order in list(account.open_orders.values()):
+                exchange.cancel(account, order_id=order.order_id, now_ms=now_ms)
+            for position in account.open_positions():
+                self._close(position.lots, now_ms)
+            if account.dual_side:
+                exchange.set_dual_side(account, False, now_ms)
+            if account.margin_type is not MarginType.CROSSED:
+                exchange.set_margin_type(account, MarginType.CROSSED, now_ms)
+        exchange.set_leverage(account, leverage, now_ms)
         self._hub.publish_user_events(now_ms)
         self._after()
+        self.is_mending = False
 
-    def usual_filters(self) -> None:
-        """The symbol's filters as they were at first."""
-        self._change_symbol(min_notional=self._usual_symbol.min_notional, min_lots=self._usual_symbol.min_lots)
+    def calm(self) -> None:
+        """The exchange is up, open, trading, and has the filters that it had at first."""
+        self.down_until_ms = self.closed_until_ms = 0
+        self._change_symbol(status="TRADING", min_notional=self._usual_symbol.min_notional, min_lots=self._usual_symbol.min_lots)
 
     def _change_symbol(self, **changes: object) -> None:
         self.exchange.change_symbol(replace(self.exchange.symbol, **changes))  # type: ignore[arg-type]
@@ -205,6 +214,13 @@ class VenueSide:
         self.exchange.advance(now_ms)
         # The exchange looks at margins where prices move; a trade in the market moves the last price.
         return True
+
+    def _close(self, lots: int, now_ms: int) -> None:
+        """Close a one-way position at the market, in pieces that the book can take."""
+        while lots:
+            piece = max(-_PIECE_LOTS, min(_PIECE_LOTS, lots))
+            self._foreign(-piece, None, now_ms)
+            lots -= piece
 
     def _foreign(self, lots: int, away: Decimal | None, now_ms: int) -> None:
         """An order of somebody else on the account: `lots` (negative: sold) at the market, or resting far `away` from it."""

@@ -30,6 +30,7 @@ BALANCE = Decimal(10_000)
 
 RESTART_MS = 10_000  # systemd/mmd@.service: RestartSec
 OPERATOR_MS = 15_000  # until somebody has set right what the daemon refuses to start with
+SETTLE_MS = 3_000
 RECOVERY_MS = 150_000
 POLL_MS = 500
 EXIT_MS = 30_000
@@ -67,6 +68,7 @@ class World:
         self._venue.exchange.gtx_refused = schedule.post_only_refused
         self.oracle = Oracle(timeline, self._venue, schedule.settings.orders.client_id_prefix, API_SECRET)
         self.oracle.opening_side = schedule.settings.strategy.opening_side
+        self.oracle.levels = schedule.settings.strategy.levels
         self.oracle.limit = _limit(schedule)
         self._network = Network(timeline, self._venue, self._random, schedule.latency_ms, self._note)
         self._wires = {stream: Wire(stream, timeline, self._venue, self._random, schedule.latency_ms) for stream in Stream}
@@ -94,13 +96,15 @@ class World:
     # --- phases
 
     def _calm(self) -> None:
-        """From now on nothing goes wrong; what has been going wrong for a time still runs out."""
+        """From now on nothing goes wrong; what is late is still late, and who sleeps wakes up first."""
         self._network.calm()
         self._calling.clear()
         for wire in self._wires.values():
             wire.calm()
-        self._venue.usual_filters()
+        self._venue.calm()
         self._log("calm", "no more faults")
+        asleep_until_ms = self._process.suspended_until_ms if self._process is not None else 0
+        self._timeline.run_until(max(asleep_until_ms, self._timeline.now_ms) + SETTLE_MS)
 
     def _await_recovery(self) -> None:
         timeline = self._timeline
