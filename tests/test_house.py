@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import fnmatch
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -236,3 +238,12 @@ def test_the_top_level_holds_only_what_belongs_there() -> None:
     ignored = [line.strip().rstrip("/") for line in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines() if line.strip()]
     names = {path.name for path in ROOT.iterdir() if not any(fnmatch.fnmatch(path.name, pattern) for pattern in ignored)}
     assert names - TOP_LEVEL == set()
+
+
+def test_no_extra_is_called_like_a_version() -> None:
+    """pip takes the name in `extra == "v3"` for a version number and fails to install anything (22.0 to 25.1, but for 23.2 on Python 3.11)."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    extras = list(setup["options.extras_require"])
+    assert "paper" in extras
+    assert [name for name in extras if re.match(r"v?\d", name)] == []
