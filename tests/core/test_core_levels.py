@@ -8,6 +8,7 @@ import pytest
 from core_rig import MID, Rig
 
 from mmd.core.messages import Amend, Cancel, Place, Query
+from mmd.core.quoting import Quote, Wanted
 from mmd.core.units import Side
 
 
@@ -81,3 +82,17 @@ def test_one_unknown_order_freezes_its_side() -> None:
     rig.answer(rig.pending(Query), rig.report(first.client_order_id))
     rig.run(rig.settings.timing.refusal_backoff_ms + 1_000)
     assert [place.side for place in levels(rig)] == [Side.BUY]
+
+
+def test_what_would_be_amended_below_a_filter_is_cancelled() -> None:
+    """Room for no more lots and a lower price would make an order of less than the minimum notional of 5: it goes, it is not amended."""
+    quotes = [Quote(Side.BUY, 0, 250_010, 2, False), Quote(Side.BUY, 1, 249_000, 3, False)]
+    rig = Rig(quote_model=lambda view: Wanted(Side.BUY, tuple(quotes), None)).boot()
+    for place in levels(rig):
+        rig.accept(place)
+    quotes[:] = [Quote(Side.BUY, 0, 249_900, 3, False), Quote(Side.BUY, 1, 249_000, 2, False)]
+    rig.now_ms += 100
+    rig.depth()
+    first = rig.all(Place)[0].client_order_id
+    assert [request.client_order_id for request in rig.waiting if isinstance(request, Cancel)] == [first]
+    assert first not in [request.client_order_id for request in rig.waiting if isinstance(request, Amend)]
