@@ -28,7 +28,7 @@ FLOORS: dict[str, frozenset[str]] = {
 IMPURE_PAPER = frozenset({"rest_server", "ws_server", "runtime", "command", "recording"})
 
 # What pure code may import beside its own floor. Everything else (sockets, threads, clocks, files, logging, randomness) is refused.
-# coincurve and Crypto.Hash (extra v3) are arithmetic, as hashlib is.
+# coincurve and Crypto.Hash (extra agent) are arithmetic, as hashlib is.
 PURE_IMPORTS = frozenset({
     "coincurve", "Crypto.Hash",
     "__future__", "abc", "base64", "bisect", "collections", "contextlib", "copy", "dataclasses", "datetime", "decimal", "difflib", "enum",

@@ -34,6 +34,8 @@ _ATTEMPTS = 4
 _RETRY_S = 0.5
 # What no further attempt can mend: the key, its rights, its format, its signature (V1 "Error Codes").
 _CREDENTIAL_CODES = frozenset({-1002, -1022, -2014, -2015})
+# A request that was too long on its way, or whose nonce another process of the same agent had just used (V1 -1021, V3 "Noop").
+_TIMING_CODES = frozenset({-1021, -4225})
 
 
 class VenueUnreachable(MmdError):
@@ -104,4 +106,6 @@ def _refused(config: Config, error: CallFailed, refusal: Refusal) -> MmdError:
         return ConfigError(f"{config.path}: the venue refused the credentials: {error}; check the key, its rights and its allowed addresses")
     if refusal.status in (418, 429):
         return VenueUnreachable(f"the venue asked for silence: {error}")
+    if refusal.code in _TIMING_CODES:
+        return VenueUnreachable(f"the venue found a request out of time, which the next start may not be: {error}")
     return ConfigError(f"{config.path}: the account could not be prepared: {error}")

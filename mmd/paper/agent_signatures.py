@@ -1,7 +1,7 @@
 """Whose signature it is: the address that signed an EIP-712 `Message(string msg)` for Aster.
 
 Source: EIP-712, EIP-191, and the typed data in V3 "Example of POST /fapi/v3/order". Written without a look at mmd's own signer, so that neither
-can share the other's mistake. Needs the packages of the extra `v3`, which do nothing but arithmetic.
+can share the other's mistake. Needs the packages of the extra `agent`, which do nothing but arithmetic.
 """
 
 from __future__ import annotations

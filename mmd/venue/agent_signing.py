@@ -1,6 +1,6 @@
 """V3 signatures: EIP-712 by an agent's key, hashed for the one structure there is (V3 "API authentication type", the Python examples).
 
-Needs the packages of the extra `v3`; they are imported where a signer is made, so that V1 does without.
+Needs the packages of the extra `agent`; they are imported where a signer is made, so that V1 does without.
 """
 
 from __future__ import annotations
