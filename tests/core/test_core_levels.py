@@ -86,11 +86,11 @@ def test_one_unknown_order_freezes_its_side() -> None:
 
 def test_what_would_be_amended_below_a_filter_is_cancelled() -> None:
     """Room for no more lots and a lower price would make an order of less than the minimum notional of 5: it goes, it is not amended."""
-    quotes = [Quote(Side.BUY, 0, 250_010, 2, False), Quote(Side.BUY, 1, 249_000, 3, False)]
+    quotes = [Quote(Side.BUY, 0, 250_010, 2, False), Quote(Side.BUY, 1, 249_000, 5, False)]
     rig = Rig(quote_model=lambda view: Wanted(Side.BUY, tuple(quotes), None)).boot()
     for place in levels(rig):
         rig.accept(place)
-    quotes[:] = [Quote(Side.BUY, 0, 249_900, 3, False), Quote(Side.BUY, 1, 249_000, 2, False)]
+    quotes[:] = [Quote(Side.BUY, 0, 249_900, 3, False), Quote(Side.BUY, 1, 249_000, 4, False)]
     rig.now_ms += 100
     rig.depth()
     first = rig.all(Place)[0].client_order_id
