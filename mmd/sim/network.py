@@ -30,7 +30,7 @@ class Network:
         self._latency_ms = latency_ms
         self._struck = struck
         self._waiting: list[Fault] = []
-        self.arrivals_until_ms = 0  # until then a request may still arrive
+        self.silent_until_ms = 0  # true time until which the process has been told to be silent
 
     def lay(self, fault: Fault) -> None:
         """From now on `fault` waits for its request."""
@@ -51,10 +51,14 @@ class Network:
         if fault is not None:
             self._waiting.remove(fault)
             self._struck(fault)
-        _Trip(self._timeline, self._venue, outgoing, timeout_ms, done).go(fault, self.delay_ms(), self.delay_ms(), self._note_arrival)
+        _Trip(self._timeline, self._venue, outgoing, timeout_ms, lambda outcome: self._over(outcome, done)).go(
+            fault, self.delay_ms(), self.delay_ms()
+        )
 
-    def _note_arrival(self, at_ms: int) -> None:
-        self.arrivals_until_ms = max(self.arrivals_until_ms, at_ms)
+    def _over(self, outcome: Outcome, done: Done) -> None:
+        if isinstance(outcome, HttpAnswer) and "Silence-For-Ms" in outcome.headers:
+            self.silent_until_ms = max(self.silent_until_ms, self._timeline.now_ms + int(outcome.headers["Silence-For-Ms"]))
+        done(outcome)
 
 
 class _Trip:
@@ -67,7 +71,7 @@ class _Trip:
         self._timeout_ms = timeout_ms
         self._done: Done | None = done
 
-    def go(self, fault: Fault | None, there_ms: int, back_ms: int, note_arrival: Callable[[int], None]) -> None:
+    def go(self, fault: Fault | None, there_ms: int, back_ms: int) -> None:
         timeline, kind = self._timeline, fault.kind if fault is not None else None
         if kind is Kind.REFUSED_CONNECTION or self._venue.is_down:
             timeline.after(there_ms, lambda: self._end(Unsent("connection refused")))
@@ -82,12 +86,10 @@ class _Trip:
                 back_ms += fault.for_ms
             elif kind is Kind.REQUEST_TWICE:
                 timeline.after(there_ms + fault.for_ms, lambda: self._arrive(None))
-                note_arrival(timeline.now_ms + there_ms + fault.for_ms)
             elif kind is Kind.RESET_BEFORE:
                 timeline.after(there_ms, lambda: self._end(Lost("connection reset by peer")))
             arrive = lambda: self._arrive_struck(fault, back_ms)
         if kind not in (Kind.REQUEST_LOST, Kind.RESET_BEFORE):
-            note_arrival(timeline.now_ms + there_ms)
             timeline.after(there_ms, arrive)
 
     def _arrive(self, back_ms: int | None) -> None:
@@ -135,7 +137,8 @@ def _error(fault: Fault) -> HttpAnswer:
 
 def _too_many(fault: Fault, now_ms: int) -> HttpAnswer:
     """What the rate limiter says (V1 "LIMITS"): for how long, in a header or, banned, in the text."""
+    wait_ms = fault.amount * 1000
+    known = {"Silence-For-Ms": str(wait_ms)}  # for the oracle: no client looks at it
     if fault.kind is Kind.BANNED:
-        until_ms = now_ms + fault.amount * 1000
-        return json_answer(418, {"code": -1003, "msg": f"Way too many requests; IP banned until {until_ms}."})
-    return json_answer(429, {"code": -1003, "msg": "Too many requests."}, {"Retry-After": str(fault.amount)})
+        return json_answer(418, {"code": -1003, "msg": f"Way too many requests; IP banned until {now_ms + wait_ms}."}, known)
+    return json_answer(429, {"code": -1003, "msg": "Too many requests."}, {"Retry-After": str(fault.amount), **known})

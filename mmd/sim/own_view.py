@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from mmd.core.messages import (
+    AccountConfigUpdate,
     Action,
     Amend,
     Cancel,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from mmd.sim.process import Process
 
 _CLOCK_TOLERANCE_MS = 600
+_ECHO_SLACK_MS = 500
 _NO_SUCH_ORDER = frozenset({-2011, -2013})
 
 Finding = tuple[int, str]
@@ -43,18 +46,21 @@ class VenueTruth(NamedTuple):
     now_ms: int
     secret: str
     listen_key: str | None
+    deaf_since_ms: int | None
 
 
 class OwnView:
     """One run's events and actions, remembered independently: what is held on which side, what has been booked, what is up."""
 
     def __init__(self, process: Process, prefix: str) -> None:
-        self.silent_until_ms = 0
         self.booked: list[tuple[int, str]] = []
         self.first_truth: Reconciled | None = None
         self._process = process
         self._prefix = prefix
         self._held: dict[str, Side] = {}  # orders that may be live, for all that this run has been told
+        self._reported: set[str] = set()
+        self._accepted_ms: deque[int] = deque(maxlen=20)  # true times of the replies to accepted orders
+        self._halted = ""
         self._dead: set[int] = set()  # order ids that were reported terminal
         self._unknown: set[str] = set()
         self._sent_ms: dict[str, int] = {}
@@ -91,6 +97,9 @@ class OwnView:
             self._down.add(event.stream)
         elif isinstance(event, OrderUpdate):
             self._report(event.report)
+            self._halted = self._halted or ("a liquidation" if event.forced else "")
+        elif isinstance(event, AccountConfigUpdate):
+            self._halted = self._halted or "a change of the account's modes"
         elif isinstance(event, Reply):
             self._reply(event)
 
@@ -102,18 +111,21 @@ class OwnView:
                 self._report(report)
         elif isinstance(outcome, OrderReport):
             self._report(outcome)
-        elif isinstance(outcome, Refusal) and outcome.status in (418, 429):
-            self.silent_until_ms = max(self.silent_until_ms, now_ms + (outcome.retry_after_ms or 0))
+            if isinstance(request, Place):
+                self._accepted_ms.append(self._process.timeline.now_ms)
         if isinstance(request, Place) and isinstance(outcome, (Refusal, Unsent)):
             self._release(request.client_order_id)
         elif isinstance(request, (Place, Amend, Cancel)) and isinstance(outcome, Lost) and request.client_order_id in self._held:
-            self._unknown.add(request.client_order_id)
+            # What the user stream has told of a new order before its reply was lost, is known.
+            if not isinstance(request, Place) or request.client_order_id not in self._reported:
+                self._unknown.add(request.client_order_id)
         elif isinstance(request, Query) and isinstance(outcome, Refusal) and outcome.code in _NO_SUCH_ORDER:
             timing = self._process.settings.timing
             if now_ms - self._sent_ms.get(request.client_order_id, 0) >= timing.acceptance_window_ms + timing.acceptance_grace_ms:
                 self._release(request.client_order_id)
 
     def _report(self, report: OrderReport) -> None:
+        self._reported.add(report.client_order_id)
         if report.status.is_terminal:
             self._dead.add(report.order_id)
             self._release(report.client_order_id)
@@ -141,6 +153,11 @@ class OwnView:
             yield 11, f"{place.client_order_id} is sent while the {stream.value} stream is down"
         if self._good_frame_ms is None or now_ms - self._good_frame_ms > self._process.settings.timing.stale_book_ms:
             yield 11, f"{place.client_order_id} is sent on a stale book"
+        patience_ms = self._process.settings.timing.echo_ms + _ECHO_SLACK_MS
+        if truth.deaf_since_ms is not None and any(truth.deaf_since_ms <= at_ms < truth.now_ms - patience_ms for at_ms in self._accepted_ms):
+            yield 11, f"{place.client_order_id} is sent although the user stream has not echoed an order for {patience_ms} ms"
+        if self._halted:
+            yield 19, f"{place.client_order_id} is sent after {self._halted}"
         error_ms = self._process.venue_clock.now_ms(now_ms) - truth.now_ms
         if abs(error_ms) > _CLOCK_TOLERANCE_MS:
             yield 11, f"{place.client_order_id} is sent while the venue's clock is {error_ms} ms off"

@@ -27,6 +27,7 @@ class Wire:
         self._latency_ms = latency_ms
         self._until_ms: dict[Kind, int] = {}
         self._amounts: dict[Kind, int] = {}
+        self._deaf_since_ms = 0
         self._connection: Connection | None = None
 
     def suffer(self, fault: Fault) -> bool:
@@ -36,6 +37,8 @@ class Wire:
                 return False
             self._connection.break_off("connection reset by peer")
         else:
+            if not self.is_struck(Kind.USER_STALL, Kind.USER_GAP):
+                self._deaf_since_ms = self._timeline.now_ms
             self._until_ms[fault.kind] = self._timeline.now_ms + fault.for_ms
             self._amounts[fault.kind] = fault.amount
             if fault.kind in _REFUSALS and self._connection is not None:
@@ -45,6 +48,11 @@ class Wire:
     def calm(self) -> None:
         self._until_ms.clear()
 
+    @property
+    def deaf_since_ms(self) -> int | None:
+        """Since when this connection has been carrying nothing; None where it carries what there is."""
+        return self._deaf_since_ms if self.is_struck(Kind.USER_STALL, Kind.USER_GAP) else None
+
     def connect(self, target: str, receive: Callable[[str], None], ended: Callable[[str], None]) -> Connection | None:
         """A connection to `target` made now, or None where it is refused. `ended` is told why the connection broke, unless we closed it."""
         if self.is_struck(*_REFUSALS):
@@ -53,6 +61,7 @@ class Wire:
         if not self._venue.attach(connection):
             return None
         self._connection = connection
+        self._deaf_since_ms = self._timeline.now_ms
         return connection
 
     def leave(self, connection: Connection) -> None:

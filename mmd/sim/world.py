@@ -66,12 +66,15 @@ class World:
             self._looked, listen_key_life_ms=schedule.listen_key_life_ms, funding_interval_ms=schedule.funding_interval_ms,
         )  # fmt: skip
         self._venue.exchange.gtx_refused = schedule.post_only_refused
-        self.oracle = Oracle(timeline, self._venue, schedule.settings.orders.client_id_prefix, API_SECRET)
+        self._network = Network(timeline, self._venue, self._random, schedule.latency_ms, self._note)
+        self._wires = {stream: Wire(stream, timeline, self._venue, self._random, schedule.latency_ms) for stream in Stream}
+        self.oracle = Oracle(
+            timeline, self._venue, schedule.settings.orders.client_id_prefix, API_SECRET, lambda: self._network.silent_until_ms,
+            lambda: self._wires[Stream.USER].deaf_since_ms,
+        )  # fmt: skip
         self.oracle.opening_side = schedule.settings.strategy.opening_side
         self.oracle.levels = schedule.settings.strategy.levels
         self.oracle.limit = _limit(schedule)
-        self._network = Network(timeline, self._venue, self._random, schedule.latency_ms, self._note)
-        self._wires = {stream: Wire(stream, timeline, self._venue, self._random, schedule.latency_ms) for stream in Stream}
         self._process: Process | None = None
         self._calling: list[Fault] = []  # KILL and TERM that wait for a request
         self._over = False
@@ -145,6 +148,7 @@ class World:
         if self._over:
             return
         self._runs += 1
+        self._network.silent_until_ms = 0  # a new process has not been told, and its first request asks
         settings, schedule = self._schedule.settings, self._schedule
         self._process = process = Process(
             self._timeline, self._clock, self._network, self._wires, settings, self._session(), SYMBOL, LEVERAGE,

@@ -8,9 +8,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from mmd.sim.faults import Kind, draw_schedule
 from tests.chaos.chaos_runs import Summary, judge, run_seed, shortest
