@@ -218,7 +218,10 @@ class Desk:
 
     def sweep(self) -> None:
         """Lay finished orders among the tombstones, a bounded number of them."""
-        finished = [order for order in self._active.values() if not order.is_live and not order.unbooked_lots]
+        # One whose acknowledgement the user stream still owes stays, or a deaf stream would go unnoticed while orders are short-lived (FAULTS U2).
+        finished = [
+            order for order in self._active.values() if not order.is_live and not order.unbooked_lots and order.echo_due_ms is None
+        ]
         for order in finished:
             del self._active[order.client_order_id]
             self._tombstones[order.client_order_id] = order

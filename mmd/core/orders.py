@@ -168,7 +168,6 @@ class Order:
             raise IllegalTransition(f"order {self.client_order_id}: {happening.value} while {self.state.value}") from None
         if state is OrderState.DONE and self.state is not OrderState.DONE:
             self.done_ms = now_ms
-            self.echo_due_ms = None
         if state is OrderState.UNKNOWN and self.state is not OrderState.UNKNOWN:
             self.query_due_ms = now_ms
             self.queries = 0

@@ -77,12 +77,12 @@ def test_done_is_never_left() -> None:
     assert {after for (before, _), after in TRANSITIONS.items() if before is OrderState.DONE} == {OrderState.DONE}
 
 
-def test_done_notes_when_and_expects_no_echo() -> None:
-    """The first step into DONE stamps the time and drops the wait for an echo; later happenings do not move the stamp."""
+def test_done_notes_when_and_still_expects_its_echo() -> None:
+    """The first step into DONE stamps the time; later happenings do not move the stamp, and the echo is owed for a short life too."""
     order = make_order(OrderState.WORKING, echo_due_ms=9_000)
     order.happen(Happening.SEEN_TERMINAL, 2_000)
     order.happen(Happening.SEEN_LIVE, 3_000)
-    assert (order.done_ms, order.echo_due_ms) == (2_000, None)
+    assert (order.done_ms, order.echo_due_ms) == (2_000, 9_000)
 
 
 def test_becoming_unknown_asks_at_once_and_staying_unknown_does_not() -> None:

@@ -130,6 +130,16 @@ def test_a_missing_echo_restarts_the_stream(rig: Rig) -> None:
     assert none_of(rig.run(5_000), RestartStream)
 
 
+def test_an_order_that_ended_before_its_echo_still_needs_it(rig: Rig) -> None:
+    """FAULTS U2: where orders live shorter than the wait for an echo, a deaf stream is found all the same."""
+    rig.boot()
+    rig.accept(echo=False)
+    rig.run(2_100, mid=None)
+    rig.cancelled()
+    assert none_of(rig.run(2_800), RestartStream)
+    assert only(rig.run(200), RestartStream).stream is Stream.USER
+
+
 def test_an_echoed_order_needs_no_second_echo(rig: Rig) -> None:
     """FAULTS U3: a quiet stream is healthy."""
     rig.quoting()
