@@ -9,12 +9,21 @@ from mmd.core.messages import Depth
 _HALF = Decimal("0.5")
 
 
+# A mark price that has not come for this long says nothing any more; it is pushed every second.
+_MARK_LIFE_MS = 10_000
+
+
 class Book:
-    """The newest valid depth frame. Prices in ticks, sizes in lots, best level first."""
+    """The newest valid depth frame. Prices in ticks, sizes in lots, best level first.
 
-    __slots__ = ("asks", "bids", "received_ms", "update_id")
+    A frame whose event is older than `max_age_ms`, or whose mid is off the mark price by more than the fraction `max_mark_deviation`, is not valid.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_mark_bounds", "_mark_heard_ms", "_max_age_ms", "_max_deviation", "asks", "bids", "received_ms", "update_id")
+
+    def __init__(self, max_age_ms: int = 2_000, max_mark_deviation: Decimal = Decimal("0.05")) -> None:
+        self._max_age_ms = max_age_ms
+        self._max_deviation = max_mark_deviation
         self.forget()
 
     def forget(self) -> None:
@@ -23,6 +32,14 @@ class Book:
         self.asks: tuple[tuple[int, int], ...] = ()
         self.update_id = 0
         self.received_ms: int | None = None
+        self._mark_heard_ms: int | None = None
+        self._mark_bounds = (Decimal(0), Decimal(0))
+
+    def hear_mark(self, price_ticks: Decimal, now_ms: int) -> None:
+        """Take in the mark price; nonsense (zero, negative) is passed over."""
+        if price_ticks > 0:
+            self._mark_heard_ms = now_ms
+            self._mark_bounds = (2 * price_ticks * (1 - self._max_deviation), 2 * price_ticks * (1 + self._max_deviation))
 
     def apply(self, depth: Depth) -> str | None:
         """Take over a frame, or say why not and keep the last good one."""
@@ -37,6 +54,8 @@ class Book:
             return "one side is empty"
         if depth.update_id < self.update_id:
             return "older than the last frame"
+        if depth.age_ms > self._max_age_ms:
+            return f"the event was {depth.age_ms} ms old"
         bid, ask = depth.bids[0], depth.asks[0]
         if bid[0] >= ask[0]:
             return "crossed"
@@ -49,6 +68,10 @@ class Book:
             if not last_ask < price or size <= 0:
                 return "an ask level is out of order or not positive"
             last_ask = price
+        if self._mark_heard_ms is not None and depth.received_ms - self._mark_heard_ms < _MARK_LIFE_MS:
+            low, high = self._mark_bounds
+            if not low <= bid[0] + ask[0] <= high:
+                return "far from the mark price"
         return None
 
     @property

@@ -1,6 +1,6 @@
 """The desk: every own order from before its POST until its last fill is booked, and the slots that they stand in.
 
-It turns replies and reports into happenings on the orders' state table, and the difference between wanted and working into requests.
+It turns reports into happenings on the orders' state table, and the difference between wanted and working into requests.
 It knows nothing of streams, balances or the engine's state.
 """
 
@@ -18,17 +18,14 @@ from mmd.core.messages import (
     Cancel,
     Fill,
     Level,
-    Lost,
     Notice,
     OrderReport,
-    OrderStatus,
     Place,
     Query,
-    Refusal,
     Reply,
-    Unsent,
 )
 from mmd.core.orders import Happening, Order, OrderState
+from mmd.core.outcomes import Outcomes
 from mmd.core.quoting import Quote
 from mmd.core.rules import SymbolRules
 from mmd.core.settings import EngineSettings
@@ -38,15 +35,6 @@ from mmd.core.units import Side
 Slot = tuple[Side, int]
 
 _TOMBSTONES = 2_000
-# V1 "Error Codes": the order is not (or no longer) there; 20xx "CANCEL_REJECTED", "NO_SUCH_ORDER".
-_NO_SUCH_ORDER = frozenset({-2011, -2013})
-# The call itself is not offered: -1020 UNSUPPORTED_OPERATION, -4084 UPCOMING_METHOD, or no such path.
-_UNSUPPORTED_CODES = frozenset({-1020, -4084})
-_UNSUPPORTED_STATUS = frozenset({404, 405})
-# Post-only refused by a code (FAULTS O7); -5022 is Binance's, not in Aster's lists.
-_WOULD_TAKE = frozenset({-5022})
-# An order that ends by itself within this time of its POST or PUT never rested.
-_AT_ONCE_MS = 2_000
 
 
 class Desk:
@@ -63,12 +51,10 @@ class Desk:
         self._settings = settings
         self._ids = client_ids
         self._emit = emit
-        self._count_refusal = count_refusal
         self._active: dict[str, Order] = {}  # may be live, or has fills that are not booked
         self._tombstones: OrderedDict[str, Order] = OrderedDict()
         self._slots: dict[Slot, Order] = {}
-        self._holds: dict[Slot, Hold] = {}
-        self._amends_work = settings.orders.amend
+        self._outcomes = Outcomes(rules, settings, emit, count_refusal)
         self.budget = OrderBudget(int(rules.orders_per_minute * settings.risk.order_rate_fraction))
         self._over_budget = False
 
@@ -126,7 +112,7 @@ class Desk:
         if echoed:
             order.echoed, order.echo_due_ms = True, None
         if was_live and not order.is_live:
-            self._ended(order, now_ms)
+            self._outcomes.ended(order, now_ms)
         if not was_live and order.unbooked_lots:
             self._active[order.client_order_id] = order
         return order
@@ -161,13 +147,17 @@ class Desk:
         if isinstance(request, (Place, Amend)):
             order.requested_ms = max(order.requested_ms, reply.sent_ms)
         if isinstance(request, Query):
-            self._answered_query(order, outcome, reply.sent_ms, now_ms)
+            order.query_in_flight = False
+            if isinstance(outcome, OrderReport):
+                self.hear(outcome, now_ms)
+            else:
+                self._outcomes.queried(order, outcome, reply.sent_ms, now_ms)
         elif isinstance(request, Place):
-            self._answered_place(order, outcome, now_ms)
+            self._outcomes.placed(order, outcome, now_ms)
         elif isinstance(request, Amend):
-            self._answered_amend(order, outcome, now_ms)
+            self._outcomes.amended(order, outcome, now_ms)
         else:
-            self._answered_cancel(order, outcome, now_ms)
+            self._outcomes.cancelled(order, outcome, now_ms)
 
     # --- what we do about it ----------------------------------------------------------------------------------------------------------
 
@@ -179,7 +169,7 @@ class Desk:
         """
         wanted = {(quote.side, quote.level): quote for quote in quotes}
         room = {side: sum(quote.size_lots for quote in quotes if quote.side is side) - self.resting_lots(side) for side in Side}
-        may_amend = self._amends_work and self.budget.allows(now_ms)
+        may_amend = self._outcomes.amends_work and self.budget.allows(now_ms)
         for order in list(self.live()):
             quote = wanted.pop(order.slot, None) if order.slot is not None and self._slots.get(order.slot) is order else None
             step = next_step(order, quote, self._settings.orders, may_amend, now_ms)
@@ -241,7 +231,7 @@ class Desk:
 
     def _place(self, slot: Slot, quote: Quote, now_ms: int) -> bool:
         """Place a new order in an empty slot, unless the slot or the budget has to wait."""
-        hold = self._holds.setdefault(slot, Hold())
+        hold = self._outcomes.holds.setdefault(slot, Hold())
         if now_ms < hold.until_ms:
             return False
         if not self.budget.allows(now_ms):
@@ -290,127 +280,7 @@ class Desk:
         order.cancel_asked = True
         self._emit(Cancel(order.client_order_id))
 
-    # --- replies ----------------------------------------------------------------------------------------------------------------------
-
-    def _answered_place(self, order: Order, outcome: object, now_ms: int) -> None:
-        if isinstance(outcome, OrderReport):
-            if not order.echoed and order.echo_due_ms is None and order.is_live:
-                order.echo_due_ms = now_ms + self._settings.timing.echo_ms
-            was_live = order.is_live
-            order.happen(Happening.PLACE_ACCEPTED, now_ms)
-            order.learn(outcome, now_ms)
-            if was_live and not order.is_live:
-                self._ended(order, now_ms)
-            elif order.slot is not None and order.is_live:
-                self._tell("placed", order)
-        elif isinstance(outcome, Refusal):
-            was_live = order.is_live
-            order.happen(Happening.PLACE_REFUSED, now_ms)
-            if was_live and not order.is_live:
-                self._refused(order, f"{outcome.code} {outcome.message}", outcome.code in _WOULD_TAKE, now_ms)
-        elif isinstance(outcome, Unsent):
-            was_live = order.is_live
-            order.happen(Happening.PLACE_REFUSED, now_ms)
-            if was_live and not order.is_live:
-                self._refused(order, outcome.reason, False, now_ms, by_venue=False)
-        elif isinstance(outcome, Lost):
-            order.happen(Happening.PLACE_LOST, now_ms)
-            self._emit(Notice(Level.WARNING, "order_unknown", {"order": order.client_order_id, "why": outcome.reason, "does": "asks"}))
-
-    def _answered_amend(self, order: Order, outcome: object, now_ms: int) -> None:
-        if isinstance(outcome, OrderReport):
-            order.happen(Happening.AMEND_ACCEPTED, now_ms)
-            was_live = order.is_live
-            order.learn(outcome, now_ms)
-            if was_live and not order.is_live:
-                self._ended(order, now_ms)
-            elif order.is_live:
-                self._tell("amended", order)
-            order.amended_price_ticks = order.amended_size_lots = 0
-        elif isinstance(outcome, Refusal) and outcome.code not in _NO_SUCH_ORDER:
-            order.happen(Happening.AMEND_REFUSED, now_ms)
-            order.amended_price_ticks = order.amended_size_lots = 0
-            order.amendable = False  # this one is cancelled and replaced instead
-            if outcome.status in _UNSUPPORTED_STATUS or outcome.code in _UNSUPPORTED_CODES:
-                self._amends_work = False
-                self._emit(Notice(Level.WARNING, "amend_unsupported", {"code": outcome.code, "does": "cancels and replaces from now on"}))
-            else:
-                fields = {"order": order.client_order_id, "code": outcome.code, "message": outcome.message}
-                self._emit(Notice(Level.INFO, "amend_refused", fields))
-        elif isinstance(outcome, Unsent):
-            order.happen(Happening.AMEND_REFUSED, now_ms)
-            order.amended_price_ticks = order.amended_size_lots = 0
-        else:
-            # Which price and size it has, nobody knows, and the PUT may still arrive: it is asked for, and then cancelled.
-            order.happen(Happening.AMEND_LOST, now_ms)
-            order.distrusted = True
-
-    def _answered_cancel(self, order: Order, outcome: object, now_ms: int) -> None:
-        if not order.is_live:
-            return
-        if isinstance(outcome, OrderReport) and outcome.status.is_terminal:
-            order.learn(outcome, now_ms)
-            self._ended(order, now_ms)
-        elif order.state is OrderState.CANCELLING:
-            refused = isinstance(outcome, Refusal) and outcome.code in _NO_SUCH_ORDER
-            order.happen(Happening.CANCEL_REFUSED if refused else Happening.CANCEL_LOST, now_ms)
-
-    def _answered_query(self, order: Order, outcome: object, sent_ms: int, now_ms: int) -> None:
-        order.query_in_flight = False
-        if isinstance(outcome, OrderReport):
-            self.hear(outcome, now_ms)
-            return
-        if order.state is not OrderState.UNKNOWN:
-            return
-        order.queries += 1
-        timing = self._settings.timing
-        order.query_due_ms = now_ms + (timing.query_interval_ms << min(order.queries - 1, 4))
-        # "No such order" proves nothing while the request could still be accepted, whenever the answer arrives (FAULTS O3).
-        proof_ms = order.requested_ms + timing.acceptance_window_ms + timing.acceptance_grace_ms
-        if sent_ms < proof_ms:
-            order.query_due_ms = min(order.query_due_ms, max(proof_ms, now_ms))
-        elif isinstance(outcome, Refusal) and outcome.code in _NO_SUCH_ORDER:
-            order.happen(Happening.DECLARED_GONE, now_ms)
-            self._emit(Notice(Level.WARNING, "order_gone", {"order": order.client_order_id, "does": "frees the slot"}))
-
-    # --- ends -------------------------------------------------------------------------------------------------------------------------
-
-    def _ended(self, order: Order, now_ms: int) -> None:
-        """An order has just become terminal; one that ended by itself, unfilled, as soon as it was sent, was as good as refused."""
-        if order.cancel_asked and order.status is OrderStatus.CANCELED:
-            self._tell("cancelled", order)
-        by_itself = order.slot is not None and not order.executed_lots and not order.cancel_asked
-        if by_itself and now_ms - order.requested_ms < _AT_ONCE_MS:
-            why = order.status.value if order.status else "ended"
-            self._refused(order, f"{why} at once", order.post_only, now_ms)
-        elif order.slot is not None:
-            # Only now it is proven that it rested: a post-only order that would take may be accepted first and expire a moment later.
-            self._holds.setdefault(order.slot, Hold()).accept()
-
-    def _refused(self, order: Order, why: str, would_take: bool, now_ms: int, by_venue: bool = True) -> None:
-        """Hold the slot back: a crossing post-only order a few times for one tick each, anything else for longer and longer."""
-        if order.slot is None:
-            return
-        hold = self._holds.setdefault(order.slot, Hold())
-        waits = hold.refuse(would_take, self._settings.timing, now_ms)
-        if waits and by_venue:
-            self._count_refusal(now_ms)
-        fields = {"order": order.client_order_id, "side": order.side.value, "price": self._rules.price.text(order.price_ticks), "why": why}
-        if waits:
-            fields["retry_in_ms"] = str(hold.until_ms - now_ms)
-        self._emit(Notice(Level.WARNING if waits else Level.DEBUG, "order_refused", fields))
-
-    def _tell(self, event: str, order: Order) -> None:
-        """One line on an order: where it stands now."""
-        fields: dict[str, object] = {
-            "side": order.side.value,
-            "price": self._rules.price.text(order.price_ticks),
-            "size": self._rules.size.text(order.size_lots),
-            "executed": self._rules.size.text(order.executed_lots),
-            "reduce_only": order.reduce_only,
-            "order": order.client_order_id,
-        }
-        self._emit(Notice(Level.INFO, event, fields))
+    # --- orders that were not ours to place ---------------------------------------------------------------------------------------------
 
     def _contradicts(self, gone: Order, report: OrderReport) -> bool:
         """Whether a live report is news on an order that is done: it was only declared so, or the venue has made another order of its client id

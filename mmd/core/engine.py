@@ -23,6 +23,8 @@ from mmd.core.messages import (
     Cancel,
     CancelAll,
     Cause,
+    CheckClock,
+    ClockReading,
     CountdownArmed,
     Depth,
     Event,
@@ -31,10 +33,12 @@ from mmd.core.messages import (
     FrameRefused,
     Level,
     MarginCall,
+    MarkPrice,
     Notice,
     OrderUpdate,
     Place,
     Query,
+    ReadRules,
     Reconcile,
     Reconciled,
     Refusal,
@@ -45,6 +49,7 @@ from mmd.core.messages import (
     StreamDown,
     StreamUp,
     Tick,
+    why,
 )
 from mmd.core.position import Account
 from mmd.core.quoting import MarketView, PingPong, QuoteModel, Wanted
@@ -59,6 +64,12 @@ _STALE_TIMES = 5
 # V1 "Error Codes": -4061 "Order's position side does not match user's setting". The daemon sends none, so the account is in hedge mode.
 _HEDGE_MODE_CODE = -4061
 _WITHOUT_CREDENTIALS_MS = 3_000
+_SEVERITY = (Cause.RULES, Cause.STOP, Cause.CREDENTIALS, Cause.HALT)
+_CLOCK_CODES = frozenset({-1021})  # INVALID_TIMESTAMP
+# What a filter, the symbol's status or a maintenance refuses: -1013, -1016 SERVICE_SHUTTING_DOWN, -1111 BAD_PRECISION, -1121 BAD_SYMBOL, prices and sizes
+# (-4001 … -4005, -4013, -4014, -4016, -4023, -4024), -4022 WRONG_MARKET_STATUS, -4140, -4141 (symbol closed), -4164 MIN_NOTIONAL.
+_RULES_CODES = frozenset({-1013, -1016, -1111, -1121, *range(-4005, -4000), -4013, -4014, -4016, -4022, -4023, -4024, -4140, -4141, -4164})
+_RULES_AGAIN_MS = 30_000
 _TOO_MANY_STATUS = {429: 60_000, 418: 120_000}
 
 
@@ -71,7 +82,7 @@ class Engine:
         self.state = State.BOOT
         self.reasons: tuple[str, ...] = ()
         self.wanted: Wanted | None = None
-        self.book = Book()
+        self.book = Book(settings.timing.stale_book_ms, settings.risk.max_mark_deviation)
         self.account = Account(rules)
         self.foreign_orders = 0
         ids = ClientIds(settings.orders.client_id_prefix, session)
@@ -90,8 +101,13 @@ class Engine:
         self._stop_reason = ""
         self._stop_by_ms = 0
         self._waiting: str | None = None
+        self._stepped_ms: int | None = None
+        self._rules_asked = False
+        self._rules_due_ms = 0
         self._handlers: dict[type, Callable[[Any, int], None]] = {
             Depth: self._on_depth,
+            MarkPrice: self._on_mark_price,
+            ClockReading: self._on_clock_reading,
             FrameRefused: self._on_frame_refused,
             OrderUpdate: self._on_order_update,
             AccountUpdate: self._on_account_update,
@@ -106,6 +122,7 @@ class Engine:
 
     def step(self, event: Event, now_ms: int) -> list[Action]:
         """Take in one event at monotonic time `now_ms`, and say what is to be done, in order."""
+        self._notice_gap(now_ms)
         self._handlers[type(event)](event, now_ms)
         self._review(now_ms)
         out, self._out = self._out, []
@@ -128,10 +145,26 @@ class Engine:
         """Signed lots, what is executed but not yet booked included."""
         return self.account.position.amount_lots + self.desk.unbooked_lots
 
+    def _notice_gap(self, now_ms: int) -> None:
+        """The process, or the whole machine, stood still: what was believed before is old (FAULTS P7)."""
+        if self._stepped_ms is not None:
+            gap_ms = now_ms - self._stepped_ms - self.settings.orders.refresh_interval_ms
+            if gap_ms >= self.settings.timing.gap_ms and self.state is not State.STOPPED:
+                self._emit(Notice(Level.WARNING, "time_gap", {"gap_ms": gap_ms, "does": "reads the account anew"}))
+                self._emit(CheckClock("a gap in time"))
+                self._doubt(now_ms)
+        self._stepped_ms = now_ms
+
     # --- events -----------------------------------------------------------------------------------------------------------------------
 
     def _on_depth(self, depth: Depth, now_ms: int) -> None:
         self.health.last_refused_frame = self.book.apply(depth) or ""
+
+    def _on_mark_price(self, event: MarkPrice, now_ms: int) -> None:
+        self.book.hear_mark(event.price / self.rules.price.step, now_ms)
+
+    def _on_clock_reading(self, event: ClockReading, now_ms: int) -> None:
+        self.health.clock_uncertainty_ms = event.uncertainty_ms
 
     def _on_frame_refused(self, event: FrameRefused, now_ms: int) -> None:
         self.health.last_refused_frame = event.reason
@@ -189,14 +222,16 @@ class Engine:
                 self._doubt(now_ms)  # reduce-only refused: the position is not what we think
         elif isinstance(reply.request, Reconcile):
             self._on_truth(reply, now_ms)
+        elif isinstance(reply.request, ReadRules):
+            self._on_rules(outcome, now_ms)
         elif isinstance(reply.request, ArmCountdown):
             if isinstance(outcome, CountdownArmed):
                 self.health.countdown_armed(outcome.countdown_ms, reply.sent_ms)
             else:
                 self.health.countdown_failed(now_ms)
-                self._emit(Notice(Level.WARNING, "countdown_failed", {"why": _why(outcome)}))
+                self._emit(Notice(Level.WARNING, "countdown_failed", {"why": why(outcome)}))
         elif outcome is not None:
-            self._emit(Notice(Level.WARNING, "cancel_all_failed", {"why": _why(outcome)}))
+            self._emit(Notice(Level.WARNING, "cancel_all_failed", {"why": why(outcome)}))
 
     def _on_refusal(self, refusal: Refusal, now_ms: int) -> None:
         silence = _TOO_MANY_STATUS.get(refusal.status)
@@ -204,6 +239,10 @@ class Engine:
             wait = refusal.retry_after_ms or silence
             self.desk.budget.be_silent(now_ms + wait)
             self._emit(Notice(Level.ERROR, "rate_limited", {"status": refusal.status, "silent_ms": wait, "does": "sends nothing"}))
+        if refusal.code in _CLOCK_CODES:
+            self._emit(CheckClock(refusal.message))
+        if refusal.code in _RULES_CODES:
+            self._seek_rules(f"{refusal.code} {refusal.message}", now_ms)
         if refusal.code in _CREDENTIAL_CODES:
             self._emit(Notice(Level.ERROR, "credentials_refused", {"code": refusal.code, "message": refusal.message, "does": "stops"}))
             self._stop("the venue refused the credentials", Cause.CREDENTIALS, now_ms)
@@ -211,6 +250,20 @@ class Engine:
             # The event that told so was missed (FAULTS A3).
             self._emit(Notice(Level.ERROR, "account_changed", {"dual_side_position": True, "does": "stops"}))
             self._stop("the account was switched to hedge mode", Cause.HALT, now_ms)
+
+    def _seek_rules(self, why: str, now_ms: int) -> None:
+        """Something was refused that the rules we know would allow: have they changed (FAULTS O10, R8)?"""
+        if not self._rules_asked and now_ms >= self._rules_due_ms and self.state is not State.STOP:
+            self._rules_asked, self._rules_due_ms = True, now_ms + _RULES_AGAIN_MS
+            self._emit(Notice(Level.WARNING, "rules_doubted", {"why": why, "does": "reads them anew"}))
+            self._emit(ReadRules())
+
+    def _on_rules(self, outcome: object, now_ms: int) -> None:
+        self._rules_asked = False
+        if isinstance(outcome, SymbolRules) and outcome != self.rules:
+            names = [name for name in vars(outcome) if getattr(outcome, name) != getattr(self.rules, name)]
+            self._emit(Notice(Level.WARNING, "rules_changed", {"what": ",".join(names), "status": outcome.status, "does": "starts anew with them"}))
+            self._stop("the symbol's rules changed", Cause.RULES, now_ms)
 
     # --- the account's truth ----------------------------------------------------------------------------------------------------------
 
@@ -225,7 +278,7 @@ class Engine:
         truth = reply.outcome
         if not isinstance(truth, Reconciled):
             self._truth_due_ms = now_ms + self.settings.timing.reconcile_retry_ms
-            self._emit(Notice(Level.WARNING, "reconcile_failed", {"why": _why(truth), "retry_in_ms": self.settings.timing.reconcile_retry_ms}))
+            self._emit(Notice(Level.WARNING, "reconcile_failed", {"why": why(truth), "retry_in_ms": self.settings.timing.reconcile_retry_ms}))
             return
         if reply.sent_ms < self._truth_valid_from_ms:
             self._truth_due_ms = now_ms
@@ -306,7 +359,7 @@ class Engine:
             self._stop(breach, Cause.HALT, now_ms)
         if self.state is not State.STOP:
             self.reasons = self.health.reasons(now_ms)
-            self._signal(Signal.TROUBLE if self.reasons else Signal.SYNCED if self._synced else Signal.READY)
+            self._signal(self._verdict(now_ms))
         if not self.desk.budget.is_silent(now_ms):
             self._keep_countdown(now_ms)
             self._seek_truth(now_ms)
@@ -315,6 +368,14 @@ class Engine:
         self.desk.sweep()
         if self.state is State.STOP and now_ms >= self._stop_by_ms:
             self._finish(None, now_ms)
+
+    def _verdict(self, now_ms: int) -> Signal:
+        """The account is put in order as soon as it can be listened to, whatever the market does: leftovers of a killed run must not wait for it."""
+        if not self.health.is_up(Stream.USER) or self.desk.budget.is_silent(now_ms):
+            return Signal.TROUBLE
+        if not self._synced:
+            return Signal.READY
+        return Signal.TROUBLE if self.reasons else Signal.SYNCED
 
     def _check_stream_and_position(self, now_ms: int) -> None:
         silent = self.desk.overdue_echo(now_ms)
@@ -346,16 +407,18 @@ class Engine:
         fields: dict[str, object] = {"from": before.value}
         if self.state is State.PAUSE:
             fields["reasons"] = "; ".join(self.reasons)
-            fields["does"] = "pulls the quotes"
+            fields["does"] = "pulls the quotes" if before is State.QUOTE else "waits"
         elif self.state is State.QUOTE:
             self.wanted = self._waiting = None
             fields |= {"position": self.rules.size.text(self.position_lots), "balance": self._balance()}
-        self._emit(Notice(Level.WARNING if self.state is State.PAUSE else Level.INFO, self.state.value, fields))
+        self._emit(Notice(Level.WARNING if before is State.QUOTE and self.state is State.PAUSE else Level.INFO, self.state.value, fields))
 
     def _keep_countdown(self, now_ms: int) -> None:
         """Renew the venue's countdown for as long as an order may be live, and before the first (FAULTS P2)."""
         countdown_ms = self.settings.risk.countdown_ms
-        if countdown_ms and now_ms >= self.health.countdown_due_ms:
+        # A countdown that an earlier run has left armed must run out while this one can do nothing about that run's orders.
+        self.health.countdown_wanted = self.state is not State.BOOT
+        if self.health.countdown_wanted and countdown_ms and now_ms >= self.health.countdown_due_ms:
             self.health.countdown_sent(now_ms)
             self._emit(ArmCountdown(countdown_ms))
 
@@ -397,9 +460,10 @@ class Engine:
     def _stop(self, reason: str, cause: Cause, now_ms: int) -> None:
         """Begin the end: from now on nothing is placed, and everything is cancelled until the venue says that nothing is open.
 
-        During an orderly stop a worse cause still takes over. Without credentials little can be done, and that little soon.
+        While it ends a worse cause still takes over. Without credentials little can be done, and that little soon.
         """
-        if self.state is State.STOPPED or (self.state is State.STOP and (self._stop_cause is not Cause.STOP or cause is Cause.STOP)):
+        milder = _SEVERITY.index(cause) <= _SEVERITY.index(self._stop_cause)
+        if self.state is State.STOPPED or (self.state is State.STOP and milder):
             return
         by_ms = now_ms + (_WITHOUT_CREDENTIALS_MS if cause is Cause.CREDENTIALS else self.settings.timing.stop_deadline_ms)
         self._stop_by_ms = by_ms if self.state is not State.STOP else min(by_ms, self._stop_by_ms)
@@ -420,10 +484,3 @@ class Engine:
 
     def _emit(self, action: Action) -> None:
         self._out.append(action)
-
-
-def _why(outcome: object) -> str:
-    """One short text for any failed outcome."""
-    if isinstance(outcome, Refusal):
-        return f"{outcome.status} {outcome.code} {outcome.message}"
-    return str(getattr(outcome, "reason", outcome))

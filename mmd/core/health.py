@@ -20,7 +20,9 @@ class Health:
         self._down: dict[Stream, str] = {Stream.MARKET: "not connected yet", Stream.USER: "not connected yet"}
         self._armed_until_ms: int | None = None
         self.countdown_due_ms = 0
+        self.countdown_wanted = False
         self.last_refused_frame = ""
+        self.clock_uncertainty_ms: int | None = 0
 
     def stream_up(self, stream: Stream) -> None:
         self._down.pop(stream, None)
@@ -55,6 +57,8 @@ class Health:
             found.append("countdown not armed")
         if self._budget.is_silent(now_ms):
             found.append("the venue asked for silence")
+        if self.clock_uncertainty_ms is None or self.clock_uncertainty_ms > self._settings.timing.max_clock_uncertainty_ms:
+            found.append("the venue's time is not known well enough")
         if self._breaker.is_frozen(now_ms):
             found.append("too much filled at once")
         return tuple(found)
@@ -72,7 +76,7 @@ class Health:
             stale_at = self._book.received_ms + self._settings.timing.stale_book_ms + 1
             if stale_at > now_ms:
                 due.append(stale_at)
-        if self._settings.risk.countdown_ms:
+        if self._settings.risk.countdown_ms and self.countdown_wanted:
             due.append(self.countdown_due_ms)
         if self._breaker.is_frozen(now_ms):
             due.append(self._breaker.frozen_until_ms)

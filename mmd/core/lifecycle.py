@@ -1,6 +1,6 @@
 """The engine's state table.
 
-BOOT waits for both streams, SYNC for the account's truth; QUOTE and PAUSE alternate for as long as there are or are no reasons to pause;
+BOOT waits for the user stream, SYNC for the account's truth; QUOTE and PAUSE alternate for as long as there are or are no reasons to pause;
 STOP drains and cancels until the venue itself says that no order is open.
 """
 
@@ -22,7 +22,7 @@ class State(Enum):
 
 class Signal(Enum):
     TROUBLE = "trouble"  # there is a reason to pause
-    READY = "ready"  # no reason to pause, the account's truth is not known
+    READY = "ready"  # the account can be listened to, and its truth is not known
     SYNCED = "synced"  # no reason to pause, and the account's truth is known
     STOP = "stop"  # the process is to end
     FINISHED = "finished"  # verified empty, or out of time

@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import NamedTuple
 
+from mmd.core.rules import SymbolRules
 from mmd.core.units import Side
 
 
@@ -37,9 +38,11 @@ _TERMINAL = frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJ
 
 
 class Cause(Enum):
-    """Why the engine stopped: it was asked to, the venue no longer takes the credentials, or going on would be dangerous."""
+    """Why the engine stopped: it was asked to, the symbol's rules are no longer those it was made with (start anew), the venue no longer takes
+    the credentials, or going on would be dangerous."""
 
     STOP = "stop"
+    RULES = "rules"
     CREDENTIALS = "credentials"
     HALT = "halt"
 
@@ -94,13 +97,29 @@ class PositionReport(NamedTuple):
 
 
 class Depth(NamedTuple):
-    """The top levels of the book, best first: (price_ticks, size_lots). `update_id` only grows on one connection."""
+    """The top levels of the book, best first: (price_ticks, size_lots). `update_id` only grows on one connection; `age_ms` is how old the event
+    was by the venue's clock when it was received."""
 
     bids: tuple[tuple[int, int], ...]
     asks: tuple[tuple[int, int], ...]
     update_id: int
     event_time_ms: int
     received_ms: int
+    age_ms: int = 0
+
+
+@dataclass(frozen=True)
+class MarkPrice:
+    """The venue's mark price, in the quote asset."""
+
+    price: Decimal
+
+
+@dataclass(frozen=True)
+class ClockReading:
+    """How well the venue's time is known; None: not at all."""
+
+    uncertainty_ms: int | None
 
 
 @dataclass(frozen=True)
@@ -265,6 +284,11 @@ class Reconcile:
 
 
 @dataclass(frozen=True)
+class ReadRules:
+    """GET exchangeInfo: the symbol's rules as they are now."""
+
+
+@dataclass(frozen=True)
 class ArmCountdown:
     """POST countdownCancelAll (the dead man's switch); 0 disarms it."""
 
@@ -276,6 +300,13 @@ class RestartStream:
     """Close the stream's connection and make a new one."""
 
     stream: Stream
+    reason: str
+
+
+@dataclass(frozen=True)
+class CheckClock:
+    """Read the venue's time now, and not only when it is due."""
+
     reason: str
 
 
@@ -311,8 +342,8 @@ class Finished:
         return self.open_orders == 0
 
 
-Request = Place | Amend | Cancel | CancelAll | Query | Reconcile | ArmCountdown
-Outcome = OrderReport | Reconciled | CountdownArmed | Refusal | Lost | Unsent | None
+Request = Place | Amend | Cancel | CancelAll | Query | Reconcile | ReadRules | ArmCountdown
+Outcome = OrderReport | Reconciled | SymbolRules | CountdownArmed | Refusal | Lost | Unsent | None
 
 
 @dataclass(frozen=True)
@@ -325,5 +356,18 @@ class Reply:
     sent_ms: int
 
 
-Event = Depth | FrameRefused | OrderUpdate | AccountUpdate | AccountConfigUpdate | MarginCall | StreamUp | StreamDown | Tick | Stop | Reply
-Action = Request | RestartStream | Notice | Finished
+MarketEvent = Depth | FrameRefused | MarkPrice
+UserEvent = OrderUpdate | AccountUpdate | AccountConfigUpdate | MarginCall
+Event = MarketEvent | UserEvent | StreamUp | StreamDown | ClockReading | Tick | Stop | Reply
+Action = Request | RestartStream | CheckClock | Notice | Finished
+
+
+def why(outcome: object) -> str:
+    """One short text for any outcome that is a failure."""
+    if isinstance(outcome, Refusal):
+        return f"{outcome.status} {outcome.code} {outcome.message}"
+    if isinstance(outcome, (Lost, Unsent)):
+        return outcome.reason
+    if isinstance(outcome, OrderReport):
+        return f"answered with status {outcome.status.value}"
+    return str(outcome)

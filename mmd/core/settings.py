@@ -71,7 +71,7 @@ class RiskSettings:
     `max_position_notional` (quote asset; None: no bound of its own) counts the position and all that may still fill. `countdown_ms` is
     the venue's dead man's switch (0: not used). `order_rate_fraction` of the venue's orders a minute may be used. A loss of this run of
     `max_loss` (quote asset, realised and unrealised, fees included; None: no bound) or `max_refusals` refused orders in a minute halt it;
-    `flatten_on_halt` then closes the position at the market.
+    `flatten_on_halt` then closes the position at the market. A book whose mid is off the mark price by more than `max_mark_deviation` is refused.
     """
 
     max_position_notional: Decimal | None = None
@@ -80,6 +80,7 @@ class RiskSettings:
     max_loss: Decimal | None = None
     max_refusals: int = 30
     flatten_on_halt: bool = False
+    max_mark_deviation: Decimal = Decimal("0.05")
     fills: FillLimits = FillLimits()
 
 
@@ -87,7 +88,8 @@ class RiskSettings:
 class TimingSettings:
     """How long the engine waits before it doubts, in milliseconds.
 
-    `acceptance_window_ms` is how long a signed request can still be accepted by the venue (V1 `recvWindow`; FAULTS O3).
+    `acceptance_window_ms` is how long a signed request can still be accepted by the venue (V1 `recvWindow`; FAULTS O3). `gap_ms` without a step,
+    beyond the wait that was meant, means that the process or the machine stood still.
     """
 
     stale_book_ms: int = 2_000
@@ -101,6 +103,8 @@ class TimingSettings:
     refusal_backoff_ms: int = 1_000
     refusal_backoff_max_ms: int = 60_000
     stop_deadline_ms: int = 15_000
+    max_clock_uncertainty_ms: int = 500
+    gap_ms: int = 5_000
 
 
 @dataclass(frozen=True)

@@ -80,13 +80,15 @@ class ConnectionConfig:
     """Bounds on the network, in milliseconds.
 
     `reply_timeout_ms` is for the whole reply of a REST request. A stream is renewed after `stream_renewal_ms`, before the venue's cut at 24 h;
-    the listen key is kept alive every `listen_key_interval_ms` (it dies after an hour).
+    the listen key is kept alive every `listen_key_interval_ms` (it dies after an hour). A symbol that has stopped trading is asked for every
+    `probe_interval_ms`.
     """
 
     connect_timeout_ms: int = 3_000
     reply_timeout_ms: int = 5_000
     stream_renewal_ms: int = 82_800_000
     listen_key_interval_ms: int = 1_800_000
+    probe_interval_ms: int = 30_000
 
 
 @dataclass(frozen=True, slots=True)

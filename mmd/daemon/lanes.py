@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
-from mmd.core.messages import Amend, ArmCountdown, Cancel, CancelAll, Place, Query, Reconcile, Reply, Request, Unsent
+from mmd.core.messages import Amend, ArmCountdown, Cancel, CancelAll, Place, Query, ReadRules, Reconcile, Reply, Request, Unsent
 from mmd.venue.batches import MAX_CANCELS, MAX_PLACES
 from mmd.venue.clock import monotonic_ms
 from mmd.venue.gateway import Gateway
@@ -73,7 +73,7 @@ class Lanes:
         self.countdown = countdown
 
     def send(self, request: Request) -> None:
-        if isinstance(request, (Place, Amend, Reconcile)):
+        if isinstance(request, (Place, Amend, Reconcile, ReadRules)):
             self.orders.send(request)
         elif isinstance(request, (Cancel, CancelAll, Query)):
             self.cancels.send(request)

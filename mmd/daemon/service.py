@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import time
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from types import FrameType
@@ -11,7 +12,7 @@ from types import FrameType
 from mmd import __version__
 from mmd.core.engine import Engine
 from mmd.core.errors import ConfigError, MmdError
-from mmd.core.messages import Action, Cause, Event, Finished, Level, Notice, RestartStream, Stop, Stream, Tick
+from mmd.core.messages import Action, Cause, CheckClock, Event, Finished, Level, Notice, RestartStream, Stop, Stream, Tick
 from mmd.daemon.config import Config
 from mmd.daemon.connections import Venue
 from mmd.daemon.inbox import Inbox
@@ -21,10 +22,11 @@ from mmd.daemon.logbook import conceal, log_notice
 from mmd.daemon.published import Published, view_of
 from mmd.daemon.reporters import Reporter, balance_line, fees_text, plain, price_line
 from mmd.daemon.session import new_session
-from mmd.daemon.startup import Prepared, VenueUnreachable, prepare
+from mmd.daemon.startup import Prepared, SymbolNotTrading, VenueUnreachable, prepare
 from mmd.daemon.state_directory import Halt, HaltLatch
 from mmd.daemon.workers import Worker, stop_all
 from mmd.venue.clock import monotonic_ms
+from mmd.venue.clock_keeper import ClockKeeper
 from mmd.venue.gateway import Gateway
 from mmd.venue.listen_key import ListenKeyKeeper
 from mmd.venue.market_stream import MarketStream
@@ -36,7 +38,7 @@ _PUBLISH_EVERY_MS = 100
 _JOIN_S = 2.0
 _STARTUP_POLL_S = 60.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_EXIT_CODES = {Cause.STOP: EXIT_CLEAN, Cause.CREDENTIALS: EXIT_CONFIG, Cause.HALT: EXIT_FAILED}
+_EXIT_CODES = {Cause.STOP: EXIT_CLEAN, Cause.RULES: EXIT_FAILED, Cause.CREDENTIALS: EXIT_CONFIG, Cause.HALT: EXIT_FAILED}
 
 
 class Service:
@@ -58,10 +60,14 @@ class Service:
         self._refuse_while_halted()
         before = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
         try:
+            log_notice(Notice(Level.INFO, "start", self._start_fields()))
             prepared = self._start()
-            if prepared is None:
-                return EXIT_CLEAN
-            return self._trade(prepared)
+            while prepared is not None:
+                code = self._trade(prepared)
+                if code is not None:
+                    return code
+                prepared = self._start_anew()
+            return EXIT_CLEAN
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -88,8 +94,6 @@ class Service:
     def _start(self) -> Prepared | None:
         """What the start found out; None where a signal came before it was done (nothing was sent to the market)."""
         config = self._config
-        fields = {"version": __version__, "config": config.path.name, "symbol": config.symbol, "venue": self._venue.rest_url}
-        log_notice(Notice(Level.INFO, "start", fields))
         found: list[Prepared | MmdError] = []
 
         def work() -> None:
@@ -113,9 +117,29 @@ class Service:
             raise result
         return result
 
+    def _start_fields(self) -> dict[str, object]:
+        config = self._config
+        return {"version": __version__, "config": config.path.name, "symbol": config.symbol, "venue": self._venue.rest_url}
+
+    def _start_anew(self) -> Prepared | None:
+        """The start again after the rules have changed; while the symbol is not trading, or the venue does not answer, asked for slowly, for ever."""
+        probe_s = self._config.connection.probe_interval_ms / 1000
+        while True:
+            try:
+                return self._start()
+            except (SymbolNotTrading, VenueUnreachable) as error:
+                log_notice(Notice(Level.WARNING, "waiting", {"why": error, "retry_in_s": probe_s}))
+            deadline = time.monotonic() + probe_s
+            while (left_s := deadline - time.monotonic()) > 0:
+                event = self._inbox.get(left_s)
+                if isinstance(event, Stop):
+                    log_notice(Notice(Level.INFO, "stopped", {"why": event.reason, "open_orders": 0, "note": "was waiting for the symbol to trade"}))
+                    return None
+
     # --- trade ------------------------------------------------------------------------------------------------------------------------
 
-    def _trade(self, prepared: Prepared) -> int:
+    def _trade(self, prepared: Prepared) -> int | None:
+        """The exit code; None where the market is to be started anew with other rules."""
         engine = Engine(prepared.rules, self._config.engine, new_session())
         fields: dict[str, object] = {f"balance_{asset}": amount for asset, amount in sorted(prepared.balances.items()) if amount}
         fields |= {"leverage": prepared.leverage, "margin": prepared.margin_type, "mode": self._config.mode}
@@ -141,15 +165,19 @@ class Service:
     def _make_streams(self, prepared: Prepared) -> tuple[dict[Stream, MarketStream | UserStream], list[Worker]]:
         venue, rules, put, reports = self._venue, prepared.rules, self._inbox.put, self._config.reports
         renewal_s = self._config.connection.stream_renewal_ms / 1000
-        market = MarketStream(venue.ws_url, rules, put, self._inbox.put_depth, log_notice, self._generator, renewal_s=renewal_s)
+        market = MarketStream(
+            venue.ws_url, rules, put, self._inbox.put_depth, log_notice, self._generator, renewal_s=renewal_s, clock=venue.clock
+        )
         user = UserStream(
             venue.ws_url, venue.client(), rules, put, log_notice, self._generator, learned_key=lambda key: conceal([key]), renewal_s=renewal_s
         )
+        self._clock_keeper = ClockKeeper(venue.client(), venue.clock, put, log_notice)
         keeper = ListenKeyKeeper(venue.client(), user.restart, log_notice, self._config.connection.listen_key_interval_ms / 1000)
         workers = [
             Worker("market-stream", market.run, market.stop, self._died),
             Worker("user-stream", user.run, user.stop, self._died),
             Worker("listen-key", keeper.run, keeper.stop, self._died),
+            Worker("clock", self._clock_keeper.run, self._clock_keeper.stop, self._died),
         ]
         for name, line, interval_ms in (("prices", price_line, reports.prices_ms), ("balances", balance_line, reports.balances_ms)):
             if interval_ms:
@@ -180,6 +208,8 @@ class Service:
                 finished = action
             elif isinstance(action, RestartStream):
                 streams[action.stream].restart(action.reason)
+            elif isinstance(action, CheckClock):
+                self._clock_keeper.hurry()
             else:
                 lanes.send(action)
         return finished
@@ -204,7 +234,9 @@ class Service:
         except MmdError as error:
             log_notice(Notice(Level.ERROR, "flatten_failed", {"why": error, "does": "leaves the position; look at the account"}))
 
-    def _report_end(self, engine: Engine, finished: Finished) -> int:
+    def _report_end(self, engine: Engine, finished: Finished) -> int | None:
+        if finished.cause is Cause.RULES and finished.clean:
+            return None
         if finished.cause is Cause.HALT:
             self._latch_halt(finished.reason)
             if self._config.engine.risk.flatten_on_halt:

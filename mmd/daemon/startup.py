@@ -42,6 +42,10 @@ class VenueUnreachable(MmdError):
     """The venue could not be asked at the start; exit code 75."""
 
 
+class SymbolNotTrading(ConfigError):
+    """The symbol exists, but is not TRADING now."""
+
+
 @dataclass(frozen=True)
 class Prepared:
     """What the start has found out."""
@@ -81,7 +85,7 @@ def _prepare_once(config: Config, venue: Venue, rest: RestClient, change: bool, 
     synchronise(rest, venue.clock)
     rules = read_rules(rest, symbol)
     if not rules.is_trading and not any_status:
-        raise ConfigError(f"{config.path}: symbol: {symbol} has status {rules.status}, not TRADING; wait, or choose another symbol")
+        raise SymbolNotTrading(f"{config.path}: symbol: {symbol} has status {rules.status}, not TRADING; wait, or choose another symbol")
     if read_dual_side_position(rest):
         raise ConfigError(
             f"{config.path}: the account is in hedge mode (dualSidePosition true), and mmd trades in one-way mode only; "

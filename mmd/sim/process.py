@@ -16,12 +16,15 @@ from mmd.core.messages import (
     Cancel,
     CancelAll,
     Cause,
+    CheckClock,
+    ClockReading,
     Event,
     Finished,
     Lost,
     Notice,
     Place,
     Query,
+    ReadRules,
     Reconcile,
     Refusal,
     RestartStream,
@@ -49,6 +52,7 @@ from mmd.venue.account import (
 )
 from mmd.venue.clock import VenueClock
 from mmd.venue.endpoints import V1, Call
+from mmd.venue.json_fields import as_object, whole
 from mmd.venue.rest_codec import CallFailed, Outgoing, RestCodec
 from mmd.venue.signing import Params, V1Signer
 from mmd.venue.silence import Silence
@@ -248,12 +252,25 @@ class Process:
             self._finish(action)
         elif isinstance(action, RestartStream):
             self._ends[action.stream].restart(action.reason)
-        elif isinstance(action, (Place, Amend, Reconcile)):
+        elif isinstance(action, CheckClock):
+            self._read_clock()
+        elif isinstance(action, (Place, Amend, Reconcile, ReadRules)):
             self._lanes["orders"].send(action)
         elif isinstance(action, (Cancel, CancelAll, Query)):
             self._lanes["cancels"].send(action)
         else:
             self._lanes["countdown"].send(action)
+
+    def _read_clock(self) -> None:
+        """Once, as the clock keeper does it when it is hurried."""
+        sent_ms = self.clock.monotonic_ms()
+
+        def taken(answer: Any) -> None:
+            now_ms = self.clock.monotonic_ms()
+            self.venue_clock.observe(whole(as_object(answer, "time"), "serverTime"), sent_ms, now_ms)
+            self._step(ClockReading(self.venue_clock.uncertainty_ms(now_ms)))
+
+        self.transmit(self.codec(), Call.SERVER_TIME, (), taken, lambda failure: None)
 
     def _tick_at(self, monotonic_ms: int) -> None:
         due_ms = max(self.clock.true_ms(monotonic_ms), self.timeline.now_ms + (monotonic_ms <= self.clock.monotonic_ms()))

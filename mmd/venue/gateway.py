@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, TypeVar
 
+from mmd.core.errors import MmdError
 from mmd.core.messages import (
     Amend,
     ArmCountdown,
@@ -17,6 +18,7 @@ from mmd.core.messages import (
     Outcome,
     Place,
     Query,
+    ReadRules,
     Reconcile,
     Reconciled,
     Refusal,
@@ -24,7 +26,7 @@ from mmd.core.messages import (
     Request,
     Unsent,
 )
-from mmd.core.rules import SymbolRules
+from mmd.core.rules import SymbolRules, parse_rules
 from mmd.venue.batches import perform_batch
 from mmd.venue.clock import monotonic_ms
 from mmd.venue.endpoints import Call
@@ -134,6 +136,8 @@ class _Calls:
             return self._cancel_all()
         if isinstance(request, ArmCountdown):
             return self._arm_countdown(request)
+        if isinstance(request, ReadRules):
+            return self._read_rules()
         return self._reconcile(request)
 
     def _order(self, call: Call, params: Params, client_order_id: str) -> Steps[OrderReport]:
@@ -141,6 +145,13 @@ class _Calls:
         if report.client_order_id != client_order_id:
             raise ParseError("clientOrderId: the answer is about another order")
         return report
+
+    def _read_rules(self) -> Steps[SymbolRules]:
+        answer = as_object((yield Call.EXCHANGE_INFO, ()), "exchangeInfo")
+        try:
+            return parse_rules(answer, self.rules.symbol)
+        except MmdError as error:
+            raise ParseError(str(error)) from error
 
     def _cancel_all(self) -> Steps[None]:
         yield Call.CANCEL_ALL, self._symbol()

@@ -28,6 +28,7 @@ from mmd.core.messages import (
     Place,
     PositionReport,
     Query,
+    ReadRules,
     Reconcile,
     Reconciled,
     Refusal,
@@ -49,7 +50,7 @@ MID = 250_000  # 2500.00
 USDT = {"USDT": Decimal(10_000)}
 
 R = TypeVar("R")
-_REQUESTS = (Place, Amend, Cancel, Query, Reconcile, ArmCountdown)
+_REQUESTS = (Place, Amend, Cancel, Query, Reconcile, ReadRules, ArmCountdown)
 
 
 def eth_rules(**changes: Any) -> SymbolRules:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import pytest
 from core_rig import MID, USDT, VENUE_EPOCH_MS, Rig, none_of, only
 
 from mmd.core.lifecycle import State
@@ -33,27 +32,41 @@ FOREIGN = LEFTOVER._replace(client_order_id="web_1", order_id=78)
 
 
 def test_nothing_is_posted_before_everything_is_known(rig: Rig) -> None:
-    """Countdown armed, both streams up, a book, the truth read: whichever comes last, the first POST follows it and nothing else does."""
+    """Both streams up, a book, the truth read, the countdown armed: the first POST follows what comes last, and nothing else does."""
     rig.answers_countdown = False
     rig.tick()
-    assert rig.pending(ArmCountdown) == ArmCountdown(30_000)
+    assert none_of(rig.actions, ArmCountdown, Reconcile)
     rig.streams_up()
     rig.depth()
-    assert rig.state is State.BOOT and not rig.waits(Reconcile)
-    rig.answer(rig.pending(ArmCountdown), CountdownArmed(30_000))
     assert rig.state is State.SYNC
-    assert only(rig.answer(rig.pending(Reconcile), rig.truth()), Place)
+    assert none_of(rig.answer(rig.pending(Reconcile), rig.truth()), Place)
+    assert rig.state is State.PAUSE and rig.engine.reasons == ("countdown not armed",)
+    assert rig.pending(ArmCountdown) == ArmCountdown(30_000)
+    assert only(rig.answer(rig.pending(ArmCountdown), CountdownArmed(30_000)), Place)
 
 
-@pytest.mark.parametrize("stream", Stream)
-def test_one_stream_is_not_enough(rig: Rig, stream: Stream) -> None:
-    """With either stream down it stays in BOOT and asks for nothing but the countdown."""
+def test_without_the_user_stream_nothing_is_begun(rig: Rig) -> None:
+    """It stays in BOOT, and arms no countdown: one that a killed run has left must run out (FAULTS P2)."""
     rig.tick()
-    rig.step(StreamUp(stream))
+    rig.step(StreamUp(Stream.MARKET))
     rig.depth()
     rig.run(5_000)
     assert rig.state is State.BOOT
-    assert none_of(rig.actions, Place, Reconcile, Cancel)
+    assert none_of(rig.actions, Place, Reconcile, Cancel, ArmCountdown)
+
+
+def test_without_the_market_stream_leftovers_are_cancelled_all_the_same(rig: Rig) -> None:
+    """The account is put in order as soon as it can be listened to; quoting waits for a book."""
+    rig.tick()
+    rig.step(StreamUp(Stream.USER))
+    assert rig.state is State.SYNC
+    assert only(rig.answer(rig.pending(Reconcile), rig.truth(LEFTOVER)), Cancel)
+    rig.answer(rig.pending(Cancel), LEFTOVER._replace(status=OrderStatus.CANCELED))
+    rig.answer(rig.pending(Reconcile), rig.truth())
+    rig.run(5_000, mid=None)
+    assert rig.state is State.PAUSE and none_of(rig.actions, Place)
+    rig.step(StreamUp(Stream.MARKET))
+    assert only(rig.depth(), Place)
 
 
 def test_a_countdown_that_cannot_be_armed_keeps_it_from_quoting(rig: Rig) -> None:

@@ -99,6 +99,8 @@ def test_the_deadline_is_the_first_of_all_dues(bench: Bench) -> None:
     assert bench.health.deadline_ms(1_000) == 2_000
     assert bench.health.deadline_ms(2_500) == 3_001
     bench.book.received_ms = 10_900
+    assert bench.health.deadline_ms(10_900) == 11_900
+    bench.health.countdown_wanted = True
     assert bench.health.deadline_ms(10_900) == 11_000
     bench.budget.be_silent(11_100)
     assert bench.health.deadline_ms(10_900) == 11_100

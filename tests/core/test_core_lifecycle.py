@@ -63,9 +63,9 @@ def test_the_engine_can_be_brought_to_every_state(state: State) -> None:
 
 @pytest.mark.parametrize("state", [State.BOOT, State.SYNC, State.QUOTE, State.PAUSE])
 def test_trouble_pauses_what_was_started(state: State) -> None:
-    """A stream that goes down leads to PAUSE, or keeps a boot waiting."""
+    """A user stream that goes down leads to PAUSE, or keeps a boot waiting."""
     rig = brought_to(state)
-    rig.step(StreamDown(Stream.MARKET, "closed"))
+    rig.step(StreamDown(Stream.USER, "closed"))
     assert rig.state is next_state(state, Signal.TROUBLE)
 
 

@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -88,12 +89,12 @@ def test_a_venue_that_restarts_is_quoted_on_again(exchange: Exchange, run_daemon
     daemon = run_daemon("-c", config)
     daemon.wait_for(r" placed ")
     exchange.server.stop()
-    daemon.wait_for(r" pause from=quote ")
+    daemon.wait_for(r" pause from=quote .*does=\"pulls the quotes\"")
     returned = exchange.restarted(seed=2)
     try:
         seen = len(daemon.lines)
         daemon.wait_for(r" sync from=pause", since=seen)
-        daemon.wait_for(r" quote from=sync ", since=seen)
+        daemon.wait_for(r" quote from=", since=seen)
         daemon.wait_for(r" placed ", since=seen)
         assert len(returned.open_orders()) == 1
         assert daemon.stop() == 0
@@ -198,3 +199,33 @@ def test_no_secret_is_ever_written(exchange: Exchange, run_daemon: Run, tmp_path
     text = "\n".join(daemon.lines)
     assert listen_key not in text
     assert not re.search(r"signature|[0-9a-f]{64}", text)
+
+
+def test_a_symbol_that_is_halted_is_waited_for_and_quoted_on_again(exchange: Exchange, run_daemon: Run, tmp_path: Path) -> None:
+    """Not TRADING in the middle of a run: everything is pulled, the rules are read anew, it waits, and quotes again once it may (FAULTS O10, R8)."""
+    text = "strategy: {buy_spread: 0.004, sell_spread: 0.004}\norders: {max_order_age: 1, amend: false}\ntiming: {probe_interval: 0.2}"
+    daemon = run_daemon("-c", exchange.config(tmp_path, text))
+    daemon.wait_for(r" placed ")
+    traded = exchange.server.exchange.symbol
+    with exchange.server.lock:
+        exchange.server.exchange.change_symbol(replace(traded, status="SETTLING"))
+    daemon.wait_for(r" rules_changed what=status status=SETTLING ")
+    daemon.wait_for(r" waiting why=.*SETTLING.* retry_in_s=0.2", count=2)
+    assert exchange.open_orders() == []
+    seen = len(daemon.lines)
+    with exchange.server.lock:
+        exchange.server.exchange.change_symbol(replace(traded, status="TRADING"))
+    daemon.wait_for(r" placed ", since=seen)
+    assert daemon.stop() == 0
+    assert exchange.open_orders() == []
+
+
+def test_a_daemon_that_waits_for_its_symbol_still_stops_at_once(exchange: Exchange, run_daemon: Run, tmp_path: Path) -> None:
+    """SIGTERM while the symbol is halted: exit code 0, nothing is open."""
+    daemon = run_daemon("-c", exchange.config(tmp_path, "strategy: {buy_spread: 0.004, sell_spread: 0.004}\norders: {max_order_age: 1, amend: false}"))
+    daemon.wait_for(r" placed ")
+    with exchange.server.lock:
+        exchange.server.exchange.change_symbol(replace(exchange.server.exchange.symbol, status="SETTLING"))
+    daemon.wait_for(r" waiting why=")
+    assert daemon.stop() == 0
+    assert daemon.lines[-1].split()[2] == "stopped" and "open_orders=0" in daemon.lines[-1]
