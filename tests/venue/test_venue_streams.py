@@ -113,7 +113,7 @@ def test_frames_become_depths(market: Any, running: Any) -> None:
     up, first, refused, second = inbox.next(4)
     assert (up, first, second) == (UP, depth(1), depth(2))
     assert isinstance(refused, FrameRefused)
-    assert server.requests[0].startswith(b"GET /ws/ethusdt@depth5@100ms HTTP/1.1\r\n")
+    assert server.requests[0].startswith(b"GET /stream?streams=ethusdt@depth5@100ms/ethusdt@markPrice@1s HTTP/1.1\r\n")
 
 
 def test_a_lost_connection_is_made_anew(market: Any, running: Any) -> None:
