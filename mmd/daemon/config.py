@@ -181,6 +181,8 @@ def contradictions(config: Config) -> Iterator[tuple[str, str]]:
 
 
 def _exchange_contradictions(config: Config) -> Iterator[tuple[str, str]]:
+    if config.engine.orders.stp_mode is not None and config.exchange.auth == "v1":
+        yield "orders.stp_mode", "is only for exchange.auth v3; the V1 family has no self-trade prevention to choose"
     exchange, paper = config.exchange, config.paper
     window_ms = config.engine.timing.acceptance_window_ms
     if exchange.auth == "v3" and window_ms < V3_WINDOW_MS:

@@ -54,7 +54,11 @@ def connect(
     if rest_url is None or ws_url is None:
         raise ConfigError(f"{config.path}: exchange: venue {config.exchange.venue} needs rest_url and ws_url")
     timeouts = Timeouts(config.connection.connect_timeout_ms / 1000, config.connection.reply_timeout_ms / 1000)
-    return Venue(rest_url, ws_url, _FAMILIES[config.exchange.auth], _signer(config, credentials, state), VenueClock(), timeouts, "an API key")
+    family, signer = _FAMILIES[config.exchange.auth], _signer(config, credentials, state)
+    if isinstance(credentials, Credentials):
+        return Venue(rest_url, ws_url, family, signer, VenueClock(), timeouts, "an API key and its secret")
+    identity = f"agent {credentials.signer}, whose key it is, for user {credentials.user} on chain {config.exchange.chain_id}"
+    return Venue(rest_url, ws_url, family, signer, VenueClock(), timeouts, identity, credentials.signer)
 
 
 def _signer(config: Config, credentials: Credentials | AgentCredentials, state: Path | None) -> Signer:

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from mmd.core.errors import ConfigError, MmdError
 from mmd.core.messages import Level, Notice, Refusal
-from mmd.core.rules import SymbolRules
+from mmd.core.rules import RulesError, SymbolRules
 from mmd.daemon.config import Config
 from mmd.daemon.connections import Venue
 from mmd.venue.account import (
@@ -26,6 +26,7 @@ from mmd.venue.account import (
     synchronise,
 )
 from mmd.venue.endpoints import Call
+from mmd.venue.json_fields import ParseError
 from mmd.venue.mmp import set_mmp
 from mmd.venue.rest import CallFailed, RestClient
 from mmd.venue.terms import CommissionRates, read_commission_rates
@@ -70,9 +71,11 @@ def prepare(
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             return _prepare_once(config, venue, rest, change, any_status)
+        except (ParseError, RulesError) as error:
+            raise VenueUnreachable(f"{venue.rest_url} does not answer as documented: {error}; is it the venue's REST address?") from error
         except CallFailed as error:
             if isinstance(error.outcome, Refusal):
-                raise _refused(config, error, error.outcome) from error
+                raise _refused(config, venue.rest_url, error, error.outcome) from error
             if attempt == _ATTEMPTS:
                 raise VenueUnreachable(f"{venue.rest_url} gave no answer in {_ATTEMPTS} attempts: {error}") from error
             log(Notice(Level.WARNING, "venue_unreachable", {"why": error, "attempt": attempt, "retry_in_s": _RETRY_S * attempt}))
@@ -105,11 +108,14 @@ def _prepare_once(config: Config, venue: Venue, rest: RestClient, change: bool, 
     return Prepared(rules, leverage, margin_type, read_balances(rest), read_commission_rates(rest, symbol))
 
 
-def _refused(config: Config, error: CallFailed, refusal: Refusal) -> MmdError:
+def _refused(config: Config, venue_url: str, error: CallFailed, refusal: Refusal) -> MmdError:
     if refusal.code in _CREDENTIAL_CODES:
         return ConfigError(f"{config.path}: the venue refused the credentials: {error}; check the key, its rights and its allowed addresses")
     if refusal.status in (418, 429):
         return VenueUnreachable(f"the venue asked for silence: {error}")
+    if refusal.status in (403, 404, 405) or refusal.code == -1016:
+        # A firewall, a maintenance page, a wrong address: nothing that the account's settings could mend.
+        return VenueUnreachable(f"{venue_url} does not serve this now: {error}")
     if refusal.code in _TIMING_CODES:
         return VenueUnreachable(f"the venue found a request out of time, which the next start may not be: {error}")
     return ConfigError(f"{config.path}: the account could not be prepared: {error}")

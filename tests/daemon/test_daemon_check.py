@@ -21,6 +21,12 @@ SUBJECTS = (
 )  # fmt: skip
 
 
+# The demonstration account of V3 "Example of POST /fapi/v3/order".
+USER = "0x63DD5aCC6b1aa0f563956C0e534DD30B6dcF7C4e"
+AGENT = "0x21cF8Ae13Bb72632562c6Fff438652Ba1a151bb0"
+AGENT_KEY = "0x4fd0a42218f3eae43a6ce26d22544e986139a01e5b34a62db53757ffca81bae1"
+
+
 class SkewedClock(ExchangeClock):
     """A venue whose clock is half a minute ahead of this machine's."""
 
@@ -155,3 +161,39 @@ def test_a_bad_configuration_is_json_too(tmp_path: Path, capsys: pytest.CaptureF
     report = json.loads(capsys.readouterr().out)
     assert not report["ok"] and "buy_spred" in report["first_cause"]
     assert len(report["findings"]) == 1
+
+
+def _as_agent(config: Path, monkeypatch: pytest.MonkeyPatch, key: str = AGENT_KEY) -> Path:
+    """The same configuration, with an agent's credentials."""
+    config.write_text(config.read_text().replace("venue: custom", "venue: custom, auth: v3"))
+    for name, value in (("ASTER_USER", USER), ("ASTER_SIGNER", AGENT), ("ASTER_SIGNER_KEY", key)):
+        monkeypatch.setenv(name, value)
+    return config
+
+
+def test_all_well_for_an_agent(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under auth v3 the key is shown to be the signer's, and the agent's permission and its end are told."""
+    code, findings = checked(_as_agent(exchange.config(tmp_path), monkeypatch), capsys)
+    assert code == 0, findings
+    assert AGENT in findings["credentials"]["text"] and USER in findings["credentials"]["text"]
+    assert findings["agent"]["verdict"] == "ok" and "may trade perpetuals for 365 days" in findings["agent"]["text"]
+    assert findings["quote"]["verdict"] == "ok"
+    assert orders_sent(exchange) == 0
+
+
+def test_a_signer_that_is_not_the_key_s(
+    exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Refused before the venue is asked anything: both addresses, never the key."""
+    other = f"0x{7:064x}"
+    assert main(["-c", str(_as_agent(exchange.config(tmp_path), monkeypatch, other)), "check", "--json"]) == 78
+    written = capsys.readouterr().out
+    assert AGENT in json.loads(written)["first_cause"] and other[2:] not in written
+
+
+def test_self_trade_prevention_is_only_for_agents(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The V1 family has no such parameter, so a configuration that asks for it is refused."""
+    path = tmp_path / "v1.yaml"
+    path.write_text("symbol: ETHUSDT\norders: {stp_mode: expire_maker}\n")
+    assert main(["-c", str(path), "check", "--json"]) == 78
+    assert "orders.stp_mode" in json.loads(capsys.readouterr().out)["first_cause"]
