@@ -13,7 +13,7 @@ from mmd.core.messages import Action, Event, Finished
 from mmd.core.units import Side
 from mmd.sim.books import differences
 from mmd.sim.own_view import OwnView, VenueTruth
-from mmd.sim.process import EXIT_CLEAN, KILLED, Process
+from mmd.sim.process import EXIT_CLEAN, KILLED, STARTS_ANEW, Process
 from mmd.sim.venue_side import VenueSide
 from mmd.sim.virtual_time import Timeline
 from mmd.venue.endpoints import Call
@@ -53,7 +53,8 @@ _FILTER_CODES = frozenset({-1111, -4001, -4002, -4003, -4004, -4005, -4013, -401
 _PRICE_BAND_CODES = frozenset({-4016, -4024})
 # A ban ends at a time of the venue's clock, which the process knows within half a round trip.
 _SILENCE_SLACK_MS = 200
-# How long after its change the engine may not know of a filter.
+# How many refusals may tell a process of a changed filter before it has read the rules, and how long after it has asked for them.
+_FILTER_REFUSALS = 40
 _FILTER_GRACE_MS = 3_000
 
 
@@ -106,6 +107,8 @@ class Oracle:
         self._secret = api_secret
         self._start_ms = timeline.now_ms
         self._read = 0
+        self._rules_read_ms = 0
+        self._filter_refusals = 0
         self._live: dict[int, _Live] = {}
         self._posted: set[str] = set()
         self._taken: set[str] = set()  # client ids that the exchange has made an order of
@@ -179,9 +182,13 @@ class Oracle:
             self.break_(self._left[session][0], f"{client_order_id} of a run that has ended came to life")
 
     def _check_filters(self, details: dict[str, Any], at_ms: int) -> None:
-        known = self.filters_changed_ms is None or at_ms > self.filters_changed_ms + _FILTER_GRACE_MS
-        if details["code"] in _FILTER_CODES and known:
-            self.break_(13, f"{details['request']} refused: {details['code']} {details['msg']}")
+        if details["code"] in _FILTER_CODES:
+            changed_ms = self.filters_changed_ms
+            if changed_ms is None or (self._rules_read_ms > changed_ms and at_ms > self._rules_read_ms + _FILTER_GRACE_MS):
+                self.break_(13, f"{details['request']} refused: {details['code']} {details['msg']}")
+            self._filter_refusals += 1
+            if self._filter_refusals > _FILTER_REFUSALS:
+                self.break_(13, f"{self._filter_refusals} orders refused since the filters changed")
         if details["code"] in _PRICE_BAND_CODES and not self.price_is_wild:
             self.break_(13, f"{details['request']} refused: {details['code']} {details['msg']}")
 
@@ -209,6 +216,8 @@ class Oracle:
         left_ms = self._silent_until_ms() - self._timeline.now_ms
         if left_ms > _SILENCE_SLACK_MS:
             self.break_(15, f"{call.name} was sent {left_ms} ms before the venue's silence ended")
+        if call is Call.EXCHANGE_INFO:
+            self._rules_read_ms, self._filter_refusals = self._timeline.now_ms, 0
         if call is Call.CANCEL_ALL:
             self.break_(17, "all of the symbol's orders were cancelled")
         for values in _posted(call, dict(params)):
@@ -231,7 +240,7 @@ class Oracle:
 
     def exited(self, process: Process, code: int, finished: Finished | None) -> None:
         session, now_ms = process.session, self._timeline.now_ms
-        if code == EXIT_CLEAN:
+        if code in (EXIT_CLEAN, STARTS_ANEW):
             own = self.live_own()
             if own:
                 self.break_(1, f"{own[0]} is live after a clean exit")

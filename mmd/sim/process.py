@@ -59,12 +59,14 @@ from mmd.venue.silence import Silence
 
 EXIT_CLEAN, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_CONFIG = 0, 1, 75, 78
 KILLED = -9
+STARTS_ANEW = -1  # the same process goes on with other rules; to everything outside it is a new run
 
 _ANSWER_MS = 5_000
 _ATTEMPTS = 4
 _RETRY_MS = 500
 _JOIN_MS = 2_000
-_EXIT_CODES = {Cause.STOP: EXIT_CLEAN, Cause.CREDENTIALS: EXIT_CONFIG, Cause.HALT: EXIT_FAILED}
+_CLOCK_MS = 60_000
+_EXIT_CODES = {Cause.STOP: EXIT_CLEAN, Cause.RULES: EXIT_FAILED, Cause.CREDENTIALS: EXIT_CONFIG, Cause.HALT: EXIT_FAILED}
 
 
 class Watcher(Protocol):
@@ -227,6 +229,7 @@ class Process:
         self._step(Tick())
         for end in self._ends.values():
             end.open()
+        self.timeline.after(_CLOCK_MS, lambda: self.enter(self._keep_clock))
 
     # --- the main thread
 
@@ -261,6 +264,11 @@ class Process:
         else:
             self._lanes["countdown"].send(action)
 
+    def _keep_clock(self) -> None:
+        """Every minute, as the clock keeper does it."""
+        self._read_clock()
+        self.timeline.after(_CLOCK_MS, lambda: self.enter(self._keep_clock))
+
     def _read_clock(self) -> None:
         """Once, as the clock keeper does it when it is hurried."""
         sent_ms = self.clock.monotonic_ms()
@@ -268,9 +276,12 @@ class Process:
         def taken(answer: Any) -> None:
             now_ms = self.clock.monotonic_ms()
             self.venue_clock.observe(whole(as_object(answer, "time"), "serverTime"), sent_ms, now_ms)
-            self._step(ClockReading(self.venue_clock.uncertainty_ms(now_ms)))
+            heard()
 
-        self.transmit(self.codec(), Call.SERVER_TIME, (), taken, lambda failure: None)
+        def heard() -> None:
+            self._step(ClockReading(self.venue_clock.uncertainty_ms(self.clock.monotonic_ms())))
+
+        self.transmit(self.codec(), Call.SERVER_TIME, (), taken, lambda failure: heard())
 
     def _tick_at(self, monotonic_ms: int) -> None:
         due_ms = max(self.clock.true_ms(monotonic_ms), self.timeline.now_ms + (monotonic_ms <= self.clock.monotonic_ms()))
@@ -296,7 +307,7 @@ class Process:
             finished = self._finished
             assert finished is not None
             code = _EXIT_CODES[finished.cause] if finished.clean or finished.cause is not Cause.STOP else EXIT_FAILED
-            self._exit(code)
+            self._exit(STARTS_ANEW if finished.clean and finished.cause is Cause.RULES else code)
         else:
             self.timeline.after(10, lambda: self.enter(lambda: self._leave_when_idle(deadline_ms)))
 
@@ -355,4 +366,4 @@ def _judge(codec: RestCodec, call: Call, outcome: Outcome, taken: Callable[[Any]
         taken(answer)
 
 
-__all__ = ["EXIT_CLEAN", "EXIT_CONFIG", "EXIT_FAILED", "EXIT_UNREACHABLE", "KILLED", "Lost", "Outgoing", "Process", "Unsent", "Watcher"]
+__all__ = ["EXIT_CLEAN", "EXIT_CONFIG", "EXIT_FAILED", "EXIT_UNREACHABLE", "KILLED", "STARTS_ANEW", "Lost", "Outgoing", "Process", "Unsent", "Watcher"]

@@ -13,6 +13,7 @@ from mmd.venue.backoff import Backoff
 from mmd.venue.depth_frame import DepthReader
 from mmd.venue.endpoints import Call
 from mmd.venue.json_fields import ParseError, as_object, text
+from mmd.venue.mark_frame import read_mark_price
 from mmd.venue.rest_codec import CallFailed
 from mmd.venue.user_events import ListenKeyExpired, UnknownEvent, read_user_event
 
@@ -93,11 +94,13 @@ class _End:
 
 
 class MarketEnd(_End):
-    """`<symbol>@depth5@100ms`."""
+    """`<symbol>@depth5@100ms` and `<symbol>@markPrice@1s` on one connection."""
 
     def __init__(self, process: Process, wire: Wire, rules: SymbolRules, random: Random) -> None:
         super().__init__(Stream.MARKET, process, wire, random)
-        self._target = f"/ws/{rules.symbol.lower()}@depth5@100ms"
+        name = rules.symbol.lower()
+        self._symbol = rules.symbol
+        self._target = f"/stream?streams={name}@depth5@100ms/{name}@markPrice@1s"
         self._reader = DepthReader(rules)
         self._heard_ms = 0
 
@@ -120,7 +123,11 @@ class MarketEnd(_End):
         self._heard_ms = self._process.clock.monotonic_ms()
         event: Event | None
         try:
-            event = self._reader.read(frame, self._heard_ms)
+            depth = self._reader.read(frame, self._heard_ms)
+            if depth is None:
+                event = read_mark_price(frame, self._symbol)
+            else:
+                event = depth._replace(age_ms=self._process.venue_clock.now_ms(self._heard_ms) - depth.event_time_ms)
         except ParseError as error:
             event = FrameRefused(str(error))
         if event is not None:

@@ -92,7 +92,8 @@ class Wire:
             timeline.at(arrive_ms + self._amounts[Kind.USER_TWICE], lambda: connection.take(frame))
 
     def _garbled(self, frame: str) -> str:
-        for kind in sorted(FRAME_KINDS & self._until_ms.keys()):
+        # What is garbage cannot be garbled further.
+        for kind in sorted(FRAME_KINDS & self._until_ms.keys(), key=lambda kind: (kind is Kind.FRAME_GARBAGE, kind.value)):
             if self.stream is Stream.MARKET and self.is_struck(kind):
                 frame = garble(frame, kind)
         return frame
@@ -135,14 +136,12 @@ class Connection:
 
 def garble(frame: str, kind: Kind) -> str:
     """What a depth frame looks like under a fault; anything else is left as it is."""
-    try:
-        fields = json.loads(frame)
-    except ValueError:
-        return frame
-    if fields.get("e") != "depthUpdate":
+    if "depthUpdate" not in frame:
         return frame
     if kind is Kind.FRAME_GARBAGE:
         return frame[: len(frame) // 2]
+    wrapped = json.loads(frame)
+    fields = wrapped["data"]
     if kind is Kind.FRAME_CROSSED:
         fields["b"], fields["a"] = fields["a"], fields["b"]
     elif kind is Kind.FRAME_EMPTY:
@@ -153,4 +152,4 @@ def garble(frame: str, kind: Kind) -> str:
         assert kind is Kind.FRAME_FAR
         for side in ("b", "a"):
             fields[side] = [[f"{2 * float(price):.2f}", size] for price, size in fields[side]]
-    return json.dumps(fields)
+    return json.dumps(wrapped)

@@ -14,7 +14,7 @@ from mmd.paper.symbols import Symbol
 from mmd.sim.faults import FRAME_KINDS, REQUEST_KINDS, Fault, Kind, Schedule
 from mmd.sim.network import Network
 from mmd.sim.oracle import Oracle, Violation
-from mmd.sim.process import EXIT_CLEAN, EXIT_CONFIG, Process
+from mmd.sim.process import EXIT_CLEAN, EXIT_CONFIG, STARTS_ANEW, Process
 from mmd.sim.sparse_market import SparseMarket
 from mmd.sim.venue_side import VenueSide
 from mmd.sim.virtual_time import MachineClock, Timeline
@@ -165,7 +165,9 @@ class World:
             self._fills += process.engine.account.fills
         if self._over:
             return
-        if code == EXIT_CLEAN:
+        if code == STARTS_ANEW:
+            self._timeline.after(0, self._start)
+        elif code == EXIT_CLEAN:
             self._timeline.after(self._random.randint(1_000, 15_000), self._start)
         elif code == EXIT_CONFIG or process.engine is not None:
             self._timeline.after(OPERATOR_MS, self._mend_and_start)
