@@ -114,6 +114,9 @@ def _on_embedded_exchange(command: str, config: Config, credentials: Credentials
 
 
 def _on_venue(command: str, config: Config, credentials: Credentials | AgentCredentials, as_json: bool) -> int:
+    if command == "cancel":
+        Intervention(config, _venue_to_cancel_on(config, credentials)).cancel()
+        return EXIT_CLEAN
     directory = state_directory(os.environ)
     venue = connect(config, credentials, state=directory)
     if command == "check":
@@ -122,14 +125,24 @@ def _on_venue(command: str, config: Config, credentials: Credentials | AgentCred
     latch = HaltLatch(directory, name)
     if command == "resume":
         resume(latch)
-    elif command == "cancel":
-        Intervention(config, venue).cancel()
     else:
         with _locked(InstanceLock(directory, name)):
             if command == "run":
+                if latch.read() is None:
+                    latch.reserve()
                 return run_service(config, venue, latch)
             Intervention(config, venue).flatten()
     return EXIT_CLEAN
+
+
+def _venue_to_cancel_on(config: Config, credentials: Credentials | AgentCredentials) -> Venue:
+    """Cancelling works without a place for state, too: an agent's nonces then come from the clock alone (FAULTS P5)."""
+    try:
+        return connect(config, credentials, state=state_directory(os.environ))
+    except ConfigError as error:
+        venue = connect(config, credentials)
+        print(f"mmd: {error}; cancels all the same", file=sys.stderr)
+        return venue
 
 
 def _check(config: Config, venue: Venue, credentials: Credentials | AgentCredentials, as_json: bool) -> int:

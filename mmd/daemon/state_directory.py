@@ -12,10 +12,14 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from mmd.core.errors import ConfigError
+
+_RESERVED_BYTES = 4096
+_REASON_LENGTH = 500  # characters, of which JSON may make six bytes each
 
 
 def state_directory(environ: Mapping[str, str]) -> Path:
@@ -48,19 +52,19 @@ class InstanceLock:
         """Takes the lock. Raises ConfigError where another process holds it, naming that process."""
         self.path = directory / f"{name}.lock"
         try:
-            self._file = open(self.path, "a+", encoding="ascii")  # noqa: SIM115 (held open for as long as the lock is)
+            self._file = open(self.path, "ab+", buffering=0)  # noqa: SIM115 (held open for as long as the lock is)
         except OSError as error:
             raise ConfigError(f"{self.path}: the lock cannot be opened: {error.strerror}") from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._file.seek(0)
-            holder = self._file.read().strip() or "unknown"
+            holder = self._file.read(20).decode("ascii", "replace").strip() or "unknown"
             self._file.close()
             raise ConfigError(f"{self.path}: this account and symbol are traded already, by process {holder}; stop that one first") from None
-        self._file.truncate(0)
-        self._file.write(f"{os.getpid()}\n")
-        self._file.flush()
+        with suppress(OSError):  # The lock holds without its holder's name, for which a full disk may have no room.
+            self._file.truncate(0)
+            self._file.write(f"{os.getpid()}\n".encode())
 
     def release(self) -> None:
         """Let the lock go; the file stays."""
@@ -80,6 +84,7 @@ class HaltLatch:
 
     def __init__(self, directory: Path, name: str) -> None:
         self.path = directory / f"{name}.halt"
+        self._reserved = directory / f"{name}.halt-reserve"
 
     def read(self) -> Halt | None:
         """The latched halt, or None. A file that cannot be read counts as a halt: nothing is guessed."""
@@ -91,18 +96,28 @@ class HaltLatch:
         except (OSError, ValueError, KeyError, TypeError) as error:
             return Halt(f"the latch itself cannot be read ({error})", "unknown")
 
+    def reserve(self) -> None:
+        """Set room aside, so that a disk that is full by the time of a halt still takes it. Raises ConfigError where there is none even now."""
+        if self._reserved.exists():
+            return
+        try:
+            _write_whole(self._reserved, b" " * _RESERVED_BYTES)
+        except OSError as error:
+            raise ConfigError(f"{self._reserved}: a halt could not be latched: {error.strerror}; make room before trading") from error
+
     def set(self, halt: Halt) -> None:
         """Latch. Raises OSError where the disk does not take it."""
-        descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=f"{self.path.name}.")
+        data = json.dumps({"reason": halt.reason[:_REASON_LENGTH], "time": halt.time}).encode()
         try:
-            with open(descriptor, "w", encoding="utf-8") as file:
-                json.dump({"reason": halt.reason, "time": halt.time}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(name, self.path)
+            _write_whole(self.path, data)
         except OSError:
-            os.unlink(name)
-            raise
+            if not self._reserved.exists():
+                raise
+            # In place, for which no room is needed; it becomes the latch only when it is whole. JSON does not mind blanks at its end.
+            with open(self._reserved, "r+b", buffering=0) as file:
+                file.write(data.ljust(_RESERVED_BYTES))
+                os.fsync(file.fileno())
+            os.replace(self._reserved, self.path)
 
     def clear(self) -> bool:
         """Take the latch away; False where there was none."""
@@ -111,3 +126,17 @@ class HaltLatch:
         except FileNotFoundError:
             return False
         return True
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Replace a file by another one, or leave it as it was. Raises OSError."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except OSError:
+        os.unlink(name)
+        raise
