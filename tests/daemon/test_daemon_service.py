@@ -229,3 +229,16 @@ def test_a_daemon_that_waits_for_its_symbol_still_stops_at_once(exchange: Exchan
     daemon.wait_for(r" waiting why=")
     assert daemon.stop() == 0
     assert daemon.lines[-1].split()[2] == "stopped" and "open_orders=0" in daemon.lines[-1]
+
+
+def test_several_levels_rest_together_and_go_together(exchange: Exchange, run_daemon: Run, tmp_path: Path) -> None:
+    """Three levels a side come as one batch, share the size, and are all gone after SIGTERM."""
+    text = "strategy: {levels: 3, level_step: 0.001, buy_spread: 0.004, sell_spread: 0.004}"
+    daemon = run_daemon("-c", exchange.config(tmp_path, text))
+    daemon.wait_for(r" placed side=BUY ", count=3)
+    resting = exchange.open_orders()
+    assert len(resting) == 3
+    # One request places them all: the exchange takes them in within one and the same millisecond.
+    assert len({order.created_ms for order in resting}) == 1
+    assert daemon.stop() == 0
+    assert exchange.open_orders() == []
