@@ -21,7 +21,6 @@ from mmd.core.messages import (
     Amend,
     ArmCountdown,
     Cancel,
-    CancelAll,
     Cause,
     CheckClock,
     ClockReading,
@@ -40,7 +39,6 @@ from mmd.core.messages import (
     Query,
     ReadRules,
     Reconcile,
-    Reconciled,
     Refusal,
     Reply,
     RestartStream,
@@ -55,22 +53,23 @@ from mmd.core.position import Account
 from mmd.core.quoting import MarketView, PingPong, QuoteModel, Wanted
 from mmd.core.risk import RiskGuard
 from mmd.core.rules import SymbolRules
+from mmd.core.rules_watch import RULES_CODES, RulesWatch
 from mmd.core.settings import EngineSettings
+from mmd.core.truth import Truth
 
 # V1 "Error Codes": -2014 BAD_API_KEY_FMT, -2015 REJECTED_MBX_KEY, -1022 INVALID_SIGNATURE. Trying again cannot help (FAULTS R7).
 _CREDENTIAL_CODES = frozenset({-2014, -2015, -1022})
+# After these nothing is sent for as long as the venue says, or for this long where it does not (FAULTS R1).
+_TOO_MANY_STATUS = {429: 60_000, 418: 120_000}
 # A book this many times as old as is tolerated makes the market stream be connected anew.
 _STALE_TIMES = 5
 # V1 "Error Codes": -4061 "Order's position side does not match user's setting". The daemon sends none, so the account is in hedge mode.
 _HEDGE_MODE_CODE = -4061
+# Without credentials little can be done at the end, so the end comes soon.
 _WITHOUT_CREDENTIALS_MS = 3_000
+# A worse cause takes over from a milder one while it ends.
 _SEVERITY = (Cause.RULES, Cause.STOP, Cause.CREDENTIALS, Cause.HALT)
 _CLOCK_CODES = frozenset({-1021})  # INVALID_TIMESTAMP
-# What a filter, the symbol's status or a maintenance refuses: -1013, -1016 SERVICE_SHUTTING_DOWN, -1111 BAD_PRECISION, -1121 BAD_SYMBOL, prices and sizes
-# (-4001 … -4005, -4013, -4014, -4016, -4023, -4024), -4022 WRONG_MARKET_STATUS, -4140, -4141 (symbol closed), -4164 MIN_NOTIONAL.
-_RULES_CODES = frozenset({-1013, -1016, -1111, -1121, *range(-4005, -4000), -4013, -4014, -4016, -4022, -4023, -4024, -4140, -4141, -4164})
-_RULES_AGAIN_MS = 30_000
-_TOO_MANY_STATUS = {429: 60_000, 418: 120_000}
 
 
 class Engine:
@@ -84,26 +83,19 @@ class Engine:
         self.wanted: Wanted | None = None
         self.book = Book(settings.timing.stale_book_ms, settings.risk.max_mark_deviation)
         self.account = Account(rules)
-        self.foreign_orders = 0
         ids = ClientIds(settings.orders.client_id_prefix, session)
         self.risk = RiskGuard(rules, settings, self._emit)
         self.desk = Desk(rules, settings, ids, self._emit, self.risk.refusal)
         self.health = Health(settings, self.book, self.desk.budget, self.risk.breaker)
         self._quotes = quote_model or PingPong(rules, settings.strategy, settings.risk)
+        self.truth = Truth(rules, settings, self.account, self.desk, self._book, self._emit)
+        self._rules_watch = RulesWatch(rules, self._emit)
         self._out: list[Action] = []
-        self._started = False  # the account's truth has been read once
-        self._synced = False  # and nothing since has made it doubtful
-        self._truth_asked = False  # a Reconcile is on its way
-        self._truth_read = False  # it was read since the last doubt; what it showed to be live is being cancelled
-        self._truth_due_ms = 0
-        self._truth_valid_from_ms = 0  # replies to what was asked before are out of date
         self._stop_cause = Cause.STOP
         self._stop_reason = ""
         self._stop_by_ms = 0
         self._waiting: str | None = None
         self._stepped_ms: int | None = None
-        self._rules_asked = False
-        self._rules_due_ms = 0
         self._handlers: dict[type, Callable[[Any, int], None]] = {
             Depth: self._on_depth,
             MarkPrice: self._on_mark_price,
@@ -136,7 +128,7 @@ class Engine:
         if not self.desk.budget.is_silent(now_ms):
             desk_due = self.desk.deadline_ms()
             due += [desk_due] if desk_due is not None else []
-            due += [self._truth_due_ms] if self._truth_is_needed() else []
+            due += [self.truth.due_ms] if self._truth_is_needed() else []
         due += [self._stop_by_ms] if self.state is State.STOP else []
         return max(min(due), now_ms)
 
@@ -152,7 +144,7 @@ class Engine:
             if gap_ms >= self.settings.timing.gap_ms and self.state is not State.STOPPED:
                 self._emit(Notice(Level.WARNING, "time_gap", {"gap_ms": gap_ms, "does": "reads the account anew"}))
                 self._emit(CheckClock("a gap in time"))
-                self._doubt(now_ms)
+                self.truth.doubt(now_ms)
         self._stepped_ms = now_ms
 
     # --- events -----------------------------------------------------------------------------------------------------------------------
@@ -197,7 +189,7 @@ class Engine:
         if event.stream is Stream.MARKET:
             self.book.forget()
         else:
-            self._doubt(now_ms)
+            self.truth.doubt(now_ms)
         self.health.stream_up(event.stream)
         self._emit(Notice(Level.INFO, "stream_up", {"stream": event.stream.value}))
 
@@ -206,7 +198,7 @@ class Engine:
         if event.stream is Stream.USER:
             self.account.stream_lost()
             self.desk.forgive_echoes()
-            self._doubt(now_ms)
+            self.truth.doubt(now_ms)
         self._emit(Notice(Level.WARNING, "stream_down", {"stream": event.stream.value, "why": event.reason}))
 
     def _on_stop(self, event: Stop, now_ms: int) -> None:
@@ -219,11 +211,14 @@ class Engine:
         if isinstance(reply.request, (Place, Amend, Cancel, Query)):
             self.desk.answer(reply, now_ms)
             if isinstance(outcome, Refusal) and outcome.code == -2022:
-                self._doubt(now_ms)  # reduce-only refused: the position is not what we think
+                self.truth.doubt(now_ms)  # reduce-only refused: the position is not what we think
         elif isinstance(reply.request, Reconcile):
-            self._on_truth(reply, now_ms)
+            self.truth.answer(reply, now_ms)
+            if self.truth.synced and self.state is State.STOP:
+                self._finish(0, now_ms)
         elif isinstance(reply.request, ReadRules):
-            self._on_rules(outcome, now_ms)
+            if self._rules_watch.answer(outcome):
+                self._stop("the symbol's rules changed", Cause.RULES, now_ms)
         elif isinstance(reply.request, ArmCountdown):
             if isinstance(outcome, CountdownArmed):
                 self.health.countdown_armed(outcome.countdown_ms, reply.sent_ms)
@@ -241,8 +236,8 @@ class Engine:
             self._emit(Notice(Level.ERROR, "rate_limited", {"status": refusal.status, "silent_ms": wait, "does": "sends nothing"}))
         if refusal.code in _CLOCK_CODES:
             self._emit(CheckClock(refusal.message))
-        if refusal.code in _RULES_CODES:
-            self._seek_rules(f"{refusal.code} {refusal.message}", now_ms)
+        if refusal.code in RULES_CODES and self.state is not State.STOP:
+            self._rules_watch.doubt(f"{refusal.code} {refusal.message}", now_ms)
         if refusal.code in _CREDENTIAL_CODES:
             self._emit(Notice(Level.ERROR, "credentials_refused", {"code": refusal.code, "message": refusal.message, "does": "stops"}))
             self._stop("the venue refused the credentials", Cause.CREDENTIALS, now_ms)
@@ -250,78 +245,6 @@ class Engine:
             # The event that told so was missed (FAULTS A3).
             self._emit(Notice(Level.ERROR, "account_changed", {"dual_side_position": True, "does": "stops"}))
             self._stop("the account was switched to hedge mode", Cause.HALT, now_ms)
-
-    def _seek_rules(self, why: str, now_ms: int) -> None:
-        """Something was refused that the rules we know would allow: have they changed (FAULTS O10, R8)?"""
-        if not self._rules_asked and now_ms >= self._rules_due_ms and self.state is not State.STOP:
-            self._rules_asked, self._rules_due_ms = True, now_ms + _RULES_AGAIN_MS
-            self._emit(Notice(Level.WARNING, "rules_doubted", {"why": why, "does": "reads them anew"}))
-            self._emit(ReadRules())
-
-    def _on_rules(self, outcome: object, now_ms: int) -> None:
-        self._rules_asked = False
-        if isinstance(outcome, SymbolRules) and outcome != self.rules:
-            names = [name for name in vars(outcome) if getattr(outcome, name) != getattr(self.rules, name)]
-            self._emit(Notice(Level.WARNING, "rules_changed", {"what": ",".join(names), "status": outcome.status, "does": "starts anew with them"}))
-            self._stop("the symbol's rules changed", Cause.RULES, now_ms)
-
-    # --- the account's truth ----------------------------------------------------------------------------------------------------------
-
-    def _doubt(self, now_ms: int) -> None:
-        """What we believe of the account may be wrong: it must be read anew, by a request sent from now on."""
-        self._synced = self._truth_read = False
-        self._truth_valid_from_ms = now_ms
-        self._truth_due_ms = now_ms
-
-    def _on_truth(self, reply: Reply, now_ms: int) -> None:
-        self._truth_asked = False
-        truth = reply.outcome
-        if not isinstance(truth, Reconciled):
-            self._truth_due_ms = now_ms + self.settings.timing.reconcile_retry_ms
-            self._emit(Notice(Level.WARNING, "reconcile_failed", {"why": why(truth), "retry_in_ms": self.settings.timing.reconcile_retry_ms}))
-            return
-        if reply.sent_ms < self._truth_valid_from_ms:
-            self._truth_due_ms = now_ms
-            return
-        self._truth_read = True
-        self._take_open_orders(truth, reply.sent_ms, now_ms)
-        if self._started:
-            for fill in truth.fills:
-                self._book(fill, now_ms)
-            self.desk.settle(reply.sent_ms)
-            difference = self.account.check(truth.position, truth.balances, truth.fills, reply.sent_ms, now_ms)
-            if difference:
-                amounts = {"difference": self.rules.size.text(difference), "position": self.rules.size.text(self.account.position.amount_lots)}
-                self._emit(Notice(Level.WARNING, "position_adopted", {**amounts, "does": "goes on from the venue's"}))
-        else:
-            self.account.start_from(truth.position, truth.balances, truth.fills, reply.sent_ms, now_ms)
-            self._started = True
-        self._finish_sync(now_ms)
-
-    def _take_open_orders(self, truth: Reconciled, asked_ms: int, now_ms: int) -> None:
-        own = [report for report in truth.open_orders if self.desk.is_own(report.client_order_id)]
-        foreign = len(truth.open_orders) - len(own)
-        if foreign != self.foreign_orders and foreign:
-            does = "cancels them" if self.settings.orders.cancel_scope_symbol else "leaves them alone"
-            self._emit(Notice(Level.WARNING, "foreign_orders", {"count": foreign, "does": does}))
-        self.foreign_orders = foreign
-        self.desk.miss(own, asked_ms, now_ms)
-        for report in own:
-            self.desk.hear(report, now_ms)
-
-    def _finish_sync(self, now_ms: int) -> None:
-        """Synced once the truth was read with no own order left live (and, if the symbol is ours alone, no foreign one either).
-
-        What was executed while it was being read may be in the position or not: it is read again.
-        """
-        if self.foreign_orders and self.settings.orders.cancel_scope_symbol:
-            if not self.desk.budget.is_silent(now_ms):
-                self._emit(CancelAll())
-            self._truth_due_ms = now_ms + self.settings.timing.query_interval_ms
-        elif not self.desk.has_live and not self.desk.has_unbooked:
-            self._synced = True
-            if self.state is State.STOP:
-                self._finish(0, now_ms)
 
     def _book(self, fill: Fill, now_ms: int) -> None:
         """Book a trade of the account, ours or not, exactly once."""
@@ -353,7 +276,7 @@ class Engine:
         if self.state is State.STOPPED:
             return
         self._check_stream_and_position(now_ms)
-        breach = self.risk.breach(self.account, self.book.mid if self.book.is_known else None, now_ms) if self._started else None
+        breach = self.risk.breach(self.account, self.book.mid if self.book.is_known else None, now_ms) if self.truth.started else None
         if breach is not None and self.state is not State.STOP:
             self._emit(Notice(Level.ERROR, "halt", {"why": breach, "does": "stops"}))
             self._stop(breach, Cause.HALT, now_ms)
@@ -373,7 +296,7 @@ class Engine:
         """The account is put in order as soon as it can be listened to, whatever the market does: leftovers of a killed run must not wait for it."""
         if not self.health.is_up(Stream.USER) or self.desk.budget.is_silent(now_ms):
             return Signal.TROUBLE
-        if not self._synced:
+        if not self.truth.synced:
             return Signal.READY
         return Signal.TROUBLE if self.reasons else Signal.SYNCED
 
@@ -389,16 +312,16 @@ class Engine:
             reason = f"no good frame in {age_ms} ms"
             self._on_stream_down(StreamDown(Stream.MARKET, reason), now_ms)
             self._emit(RestartStream(Stream.MARKET, reason))
-        if not self._synced:
+        if not self.truth.synced:
             return
         differs = self.account.differs_since_ms
         if differs is not None and now_ms - differs >= self.settings.timing.mismatch_ms:
             self._emit(Notice(Level.WARNING, "position_differs", {"does": "reads the account anew"}))
-            self._doubt(now_ms)
+            self.truth.doubt(now_ms)
         late = self.desk.overdue_fill(now_ms)
         if late is not None:
             self._emit(Notice(Level.WARNING, "fill_missing", {"order": late.client_order_id, "does": "reads the account anew"}))
-            self._doubt(now_ms)
+            self.truth.doubt(now_ms)
 
     def _signal(self, signal: Signal) -> None:
         before, self.state = self.state, next_state(self.state, signal)
@@ -424,14 +347,11 @@ class Engine:
 
     def _seek_truth(self, now_ms: int) -> None:
         """Ask for the account's truth where it is needed: to get in step, and to verify at the end that no order is open."""
-        if self._truth_is_needed() and now_ms >= self._truth_due_ms:
-            self._truth_asked = True
-            self._emit(Reconcile(self.account.read_trades_from_id))
+        if self._truth_is_needed() and now_ms >= self.truth.due_ms:
+            self.truth.ask()
 
     def _truth_is_needed(self) -> bool:
-        if self._truth_asked or self.state not in (State.SYNC, State.STOP) or self._synced:
-            return False
-        return not self.desk.has_live or (self.state is State.SYNC and not self._truth_read)
+        return self.state in (State.SYNC, State.STOP) and self.truth.is_needed(once_all_is_done=self.state is State.STOP)
 
     def _want(self) -> Wanted:
         """The wanted quotes; says so when the mode changes, and once for each reason to wait."""
@@ -469,7 +389,7 @@ class Engine:
         self._stop_by_ms = by_ms if self.state is not State.STOP else min(by_ms, self._stop_by_ms)
         self.state = next_state(self.state, Signal.STOP)
         self._stop_reason, self._stop_cause = reason, cause
-        self._doubt(now_ms)
+        self.truth.doubt(now_ms)
         self._emit(Notice(Level.INFO, "stopping", {"why": reason}))
 
     def _finish(self, open_orders: int | None, now_ms: int) -> None:
