@@ -131,3 +131,31 @@ def test_a_market_s_name_tells_markets_apart_and_no_key() -> None:
     """Venue, account and symbol each make another name, and the account is not in it."""
     names = {market_name(*each) for each in [("u", "key123", "A1"), ("v", "key123", "A1"), ("u", "key124", "A1"), ("u", "key123", "B1")]}
     assert len(names) == 4 and not any("key12" in name for name in names)
+
+
+@pytest.mark.parametrize(("flatten", "left"), [("true", "0"), ("false", "0.1")])
+def test_a_halt_closes_the_position_only_where_that_is_asked_for(
+    exchange: Exchange, run_daemon: Run, tmp_path: Path, flatten: str, left: str
+) -> None:
+    """`risk.flatten_on_halt` closes at the market after the halt is latched; without it the position stays as it is."""
+    client(exchange).new_order(symbol="ETHUSDT", side="BUY", type="MARKET", quantity="0.1")
+    text = f"strategy: {{buy_spread: 0.004, sell_spread: 0.004}}\nrisk: {{flatten_on_halt: {flatten}}}"
+    daemon = run_daemon("-c", exchange.config(tmp_path, text))
+    daemon.wait_for(r" placed ")
+    client(exchange).change_leverage(symbol="ETHUSDT", leverage=7)
+    assert daemon.exit_code() == 1
+    assert any(" halted " in line for line in daemon.lines)
+    assert exchange.open_orders() == []
+    assert Decimal(client(exchange).get_position_risk(symbol="ETHUSDT")[0]["positionAmt"]) == Decimal(left)
+
+
+def test_a_loss_halts_the_run_and_the_next_start_is_refused(exchange: Exchange, run_daemon: Run, tmp_path: Path) -> None:
+    """Fees alone reach a tiny `risk.max_loss`: one line names the limit, nothing is left open, and it stays down."""
+    text = "strategy: {buy_spread: 0.0001, sell_spread: 0.0001}\nrisk: {max_loss: 0.05}"
+    config = exchange.config(tmp_path, text)
+    daemon = run_daemon("-c", config)
+    assert daemon.exit_code() == 1
+    assert any(" ERROR   halt why=" in line and "risk.max_loss" in line for line in daemon.lines)
+    assert exchange.open_orders() == []
+    refused = run_daemon("-c", config)
+    assert refused.exit_code() == 78 and "trading was halted" in refused.lines[-1]
