@@ -92,7 +92,10 @@ class Service:
     # --- start ------------------------------------------------------------------------------------------------------------------------
 
     def _start(self) -> Prepared | None:
-        """What the start found out; None where a signal came before it was done (nothing was sent to the market)."""
+        """What the start found out; None where a signal came before it was done.
+
+        Nothing was placed then; what an earlier run may have left is told only by asking, which `cancel` does.
+        """
         config = self._config
         found: list[Prepared | MmdError] = []
 
@@ -110,7 +113,7 @@ class Service:
             if isinstance(event, Stop):
                 if event.cause is not Cause.STOP:
                     raise MmdError(event.reason)
-                log_notice(Notice(Level.INFO, "stopped", {"why": event.reason, "open_orders": 0, "note": "nothing was sent yet"}))
+                log_notice(Notice(Level.INFO, "stopped", {"why": event.reason, "placed": 0, "open_orders": "unknown", "note": "not asked yet"}))
                 return None
         result = found[0]
         if isinstance(result, MmdError):
