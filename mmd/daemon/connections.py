@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from mmd.core.errors import ConfigError
 from mmd.daemon.config import Config
@@ -54,20 +55,21 @@ def connect(
     if rest_url is None or ws_url is None:
         raise ConfigError(f"{config.path}: exchange: venue {config.exchange.venue} needs rest_url and ws_url")
     timeouts = Timeouts(config.connection.connect_timeout_ms / 1000, config.connection.reply_timeout_ms / 1000)
-    family, signer = _FAMILIES[config.exchange.auth], _signer(config, credentials, state)
+    family, signer = _FAMILIES[config.exchange.auth], _signer(config, credentials, rest_url, state)
     if isinstance(credentials, Credentials):
         return Venue(rest_url, ws_url, family, signer, VenueClock(), timeouts, "an API key and its secret")
     identity = f"agent {credentials.signer}, whose key it is, for user {credentials.user} on chain {config.exchange.chain_id}"
     return Venue(rest_url, ws_url, family, signer, VenueClock(), timeouts, identity, credentials.signer)
 
 
-def _signer(config: Config, credentials: Credentials | AgentCredentials, state: Path | None) -> Signer:
+def _signer(config: Config, credentials: Credentials | AgentCredentials, rest_url: str, state: Path | None) -> Signer:
     if isinstance(credentials, Credentials):
         return V1Signer(credentials.api_key, credentials.api_secret, config.engine.timing.acceptance_window_ms)
     chain_id = config.exchange.chain_id
     try:
         signer = checked_address("signer", credentials.signer)
-        path = None if state is None else state / f"{signer}-{chain_id}.nonce"
+        # By host, because nonces follow its clock: those of a venue whose clock is ahead would keep the agent from signing elsewhere.
+        path = None if state is None else state / f"{signer}-{urlsplit(rest_url).netloc}.nonce"
         return V3Signer(credentials.user, signer, credentials.signer_key, chain_id, Nonces(path, log_notice))
     except MissingPackages:
         raise

@@ -106,14 +106,22 @@ def test_an_order_of_unknown_outcome_is_waited_for_as_long_as_it_could_be_accept
 
 
 def test_the_signer_signs_for_the_configured_chain_and_keeps_its_nonce(tmp_path: Path) -> None:
-    """The family is V3, the last nonce lies in the state directory by agent and chain, and a second start goes on above it."""
+    """The family is V3, the last nonce lies in the state directory by agent and host, and a second start goes on above it."""
     venue = connected(tmp_path, "exchange: {auth: v3, venue: aster-testnet}")
     assert venue.family is V3
     assert f"user={USER}&signer={SIGNER}&signature=0x" in venue.signer.sign([], 1_700_000_000_000)
-    kept = tmp_path / f"{SIGNER}-714.nonce"
+    kept = tmp_path / f"{SIGNER}-fapi.asterdex-testnet.com.nonce"
     last = int(kept.read_text())
     connected(tmp_path, "exchange: {auth: v3, venue: aster-testnet}").signer.sign([], 1_699_999_999_000)
     assert int(kept.read_text()) == last + 1
+
+
+def test_a_venue_whose_clock_is_ahead_keeps_no_agent_from_signing_elsewhere(tmp_path: Path) -> None:
+    """An hour ahead on one host, the same agent, chain and state directory: the other host's nonces follow its own clock."""
+    text = "exchange: {{auth: v3, venue: custom, rest_url: 'http://127.0.0.1:{}', ws_url: 'ws://127.0.0.1:1'}}"
+    connected(tmp_path, text.format(1)).signer.sign([], 1_700_003_600_000)
+    payload = connected(tmp_path, text.format(2)).signer.sign([], 1_700_000_000_000)
+    assert re.match(r"nonce=1700000000000\d{3}&", payload)
 
 
 @pytest.mark.parametrize(("change", "complaint"), [
