@@ -20,10 +20,14 @@ from mmd.daemon.finding import Check, Finding, Verdict
 from mmd.venue.rest_codec import CallFailed
 
 _CREDENTIALS = {
-    -1022: "the secret does not belong to the key; copy both anew",
     -2014: "the key is not of the venue's format; copy it anew",
     -2015: "the key or agent is unknown, revoked or expired, or this address is not on its list; look at the venue's API management",
     -1002: "the key lacks the right; look at the venue's API management",
+}
+# What a refused signature (-1022) comes of. Under V3 the start has shown already that key and signer belong together.
+_SIGNATURE = {
+    "v1": "the secret does not belong to the key; copy both anew",
+    "v3": "the agent's key is the right one, so it signs for another chain than the venue's: see exchange.chain_id",
 }
 
 
@@ -64,17 +68,18 @@ def _findings(check: Check) -> Iterator[Finding]:
                 if finding.verdict is Verdict.FAIL and finding.final:
                     return
         except CallFailed as error:
-            yield _of_failure(error)
+            yield _of_failure(error, check.config.exchange.auth)
             return
         except MmdError as error:
             yield Finding(Verdict.FAIL, subject, str(error), "", final=True)
             return
 
 
-def _of_failure(error: CallFailed) -> Finding:
+def _of_failure(error: CallFailed, auth: str) -> Finding:
     outcome = error.outcome
-    if isinstance(outcome, Refusal) and outcome.code in _CREDENTIALS:
-        return Finding(Verdict.FAIL, "credentials", str(error), _CREDENTIALS[outcome.code], final=True)
+    way_out = {**_CREDENTIALS, -1022: _SIGNATURE[auth]}.get(outcome.code) if isinstance(outcome, Refusal) else None
+    if way_out is not None:
+        return Finding(Verdict.FAIL, "credentials", str(error), way_out, final=True)
     if isinstance(outcome, (Unsent, Lost)):
         return Finding(Verdict.FAIL, "network", str(error), "look at the network, the venue's address and its status page", final=True)
     return Finding(Verdict.FAIL, "venue", str(error), "the venue's own words say what it wants", final=True)

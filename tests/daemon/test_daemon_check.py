@@ -191,6 +191,16 @@ def test_a_signer_that_is_not_the_key_s(
     assert AGENT in json.loads(written)["first_cause"] and other[2:] not in written
 
 
+def test_an_agent_that_signs_for_another_chain(
+    exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The signature is refused, and what is wrong is the chain: an agent has no secret to copy."""
+    config = _as_agent(exchange.config(tmp_path), monkeypatch)
+    config.write_text(config.read_text().replace("auth: v3", "auth: v3, chain_id: 714"))
+    code, findings = checked(config, capsys)
+    assert code == 78 and "exchange.chain_id" in findings["credentials"]["way_out"]
+
+
 def test_self_trade_prevention_is_only_for_agents(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The V1 family has no such parameter, so a configuration that asks for it is refused."""
     path = tmp_path / "v1.yaml"
