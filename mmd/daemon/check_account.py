@@ -52,9 +52,11 @@ def _agent(check: Check) -> Iterator[Finding]:
 def _modes(check: Check) -> Iterator[Finding]:
     account = check.config.account
     if read_dual_side_position(check.rest):
-        yield fail("position mode", "hedge mode (dualSidePosition)", "switch to one-way mode in the venue's settings; mmd trades in no other")
-    else:
-        yield ok("position mode", "one-way")
+        # Final, because positions that come in pairs are read by nothing that follows.
+        way_out = "switch to one-way mode in the venue's settings; mmd trades in no other"
+        yield Finding(Verdict.FAIL, "position mode", "hedge mode (dualSidePosition)", way_out, final=True)
+        return
+    yield ok("position mode", "one-way")
     multi = read_multi_assets_margin(check.rest)
     yield ok("margin mode", "multi-assets" if multi else "single-asset")
     found = check.settings = read_position_settings(check.rest, check.config.symbol)
@@ -67,7 +69,6 @@ def _modes(check: Check) -> Iterator[Finding]:
 
 def _fees(check: Check) -> Iterator[Finding]:
     rates = read_commission_rates(check.rest, check.config.symbol)
-    check.maker_fee = rates.maker
     strategy = check.config.engine.strategy
     earned, paid = strategy.buy_spread + strategy.sell_spread, 2 * rates.maker
     text = f"maker={plain(rates.maker)} taker={plain(rates.taker)}; a round trip earns {plain(earned)} and pays {plain(paid)}"

@@ -59,7 +59,6 @@ class Check:
     rules: SymbolRules | None = None
     settings: PositionSettings | None = None
     truth: Reconciled | None = None
-    maker_fee: Decimal | None = None
     rest: RestClient = field(init=False)
 
     def __post_init__(self) -> None:

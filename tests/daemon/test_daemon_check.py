@@ -82,10 +82,11 @@ def test_a_wrong_key_and_a_wrong_secret(exchange: Exchange, tmp_path: Path, caps
 
 
 def test_hedge_mode(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One-way mode is demanded."""
+    """One-way mode is demanded, and it is the one failure: what cannot be read in this mode is left out."""
     UMFutures("paper", "paper", base_url=exchange.server.rest_url).change_position_mode(dualSidePosition="true")
     code, findings = checked(exchange.config(tmp_path), capsys)
     assert code == 78 and "one-way" in findings["position mode"]["way_out"]
+    assert [subject for subject, finding in findings.items() if finding["verdict"] == "fail"] == ["position mode"]
 
 
 def test_a_clock_half_a_minute_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -115,12 +116,13 @@ def test_a_balance_below_the_minimum_notional(exchange: Exchange, tmp_path: Path
 
 
 def test_a_symbol_that_is_not_trading(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Its status is shown, and the start is forbidden."""
+    """Its status is shown, the start is forbidden, and no quote is promised."""
     with exchange.server.lock:
         traded = exchange.server.exchange
         traded.change_symbol(replace(traded.market.symbol, status="SETTLING"))
     code, findings = checked(exchange.config(tmp_path), capsys)
     assert code == 78 and "SETTLING" in findings["symbol"]["text"]
+    assert findings["balance"]["verdict"] == "ok" and "quote" not in findings
 
 
 def test_no_network(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
