@@ -46,8 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(_parser().parse_args(arguments))
     except ConfigError as error:
-        if "check" in arguments and "--json" in arguments:
-            print(findings_json([Finding(Verdict.FAIL, "config", str(error), "mend what it names")]))
+        if "check" in arguments:
+            finding = Finding(Verdict.FAIL, "config", str(error), "mend what it names")
+            print(findings_json([finding]) if "--json" in arguments else finding.line())
         else:
             print(f"mmd: {error}", file=sys.stderr)
         return EXIT_CONFIG

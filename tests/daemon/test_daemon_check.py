@@ -155,14 +155,16 @@ def test_a_latched_halt_is_told(exchange: Exchange, tmp_path: Path, capsys: pyte
     assert code == 78 and "lost 25" in findings["state"]["text"] and "resume" in findings["state"]["way_out"]
 
 
-def test_a_bad_configuration_is_json_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`check --json` prints one object whatever is wrong."""
+def test_a_bad_configuration_is_a_finding_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`check` prints a line, and with `--json` one object, whatever is wrong."""
     path = tmp_path / "bad.yaml"
     path.write_text("symbol: ETHUSDT\nstrategy: {buy_spred: 1}\n")
     assert main(["-c", str(path), "check", "--json"]) == 78
     report = json.loads(capsys.readouterr().out)
     assert not report["ok"] and "buy_spred" in report["first_cause"]
     assert len(report["findings"]) == 1
+    assert main(["-c", str(path), "check"]) == 78
+    assert capsys.readouterr().out.startswith("fail  config ")
 
 
 def _as_agent(config: Path, monkeypatch: pytest.MonkeyPatch, key: str = AGENT_KEY) -> Path:
