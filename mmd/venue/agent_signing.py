@@ -28,7 +28,7 @@ Hash = Callable[[bytes], bytes]
 
 
 class MissingPackages(ConfigError):
-    """The extra `v3` is not installed."""
+    """The extra `agent` is not installed."""
 
 
 class V3Signer:
@@ -46,7 +46,8 @@ class V3Signer:
         self.signer = checked_address("signer", signer)
         found = _KEY.fullmatch(signer_key)
         if found is None:
-            raise ConfigError(f"the signer's key must be 64 hexadecimal digits, with or without 0x; this one has {len(signer_key)} characters")
+            length = len(signer_key.removeprefix("0x"))
+            raise ConfigError(f"the signer's key must be 64 hexadecimal digits, with or without 0x; this one has {length} characters, 0x not counted")
         try:
             key = private_key_from(found[1])
         except ValueError:

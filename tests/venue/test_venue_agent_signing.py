@@ -156,6 +156,13 @@ def test_what_is_no_key_is_refused_and_not_shown(key: str) -> None:
     assert caught.value.__context__ is None or caught.value.__suppress_context__
 
 
+@pytest.mark.parametrize("key", [KEY[:-2], KEY[2:-2]])
+def test_the_length_of_a_key_is_counted_without_its_0x(key: str) -> None:
+    """A byte too few is not told as 64 characters where 64 are wanted."""
+    with pytest.raises(ConfigError, match="this one has 62 characters, 0x not counted"):
+        signer(key=key)
+
+
 @pytest.mark.parametrize("wrong", [KEY, KEY[2:], "", USER[:-1], USER[2:], USER + "0"])
 def test_what_is_no_address_is_refused_and_not_shown(wrong: str) -> None:
     """A key put where an address belongs must not come back in the message."""
