@@ -67,7 +67,7 @@ class Market:
     def __init__(self, seed: int, directory: Path, rough: float) -> None:
         clock = ExchangeClock()
         symbol = Symbol.named("ETHUSDT")
-        source = SyntheticSource(symbol, seed, SyntheticParameters(volatility_bps=3.0, jumps_per_minute=20))
+        source = SyntheticSource(symbol, seed, SyntheticParameters(volatility_bps=3.0, jumps_per_minute=20, level_size=Decimal("0.5"), trade_size=Decimal(1)))
         account = AccountSpec("paper", "paper", {"USDT": Decimal(10_000)})
         exchange = PaperExchange(symbol, source, start_ms=clock.now_ms(), accounts=(account,), journal_limit=None)
         # A daemon that starts every other second would soon be asked for silence.

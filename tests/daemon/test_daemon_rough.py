@@ -19,7 +19,7 @@ from chaos.rough_proxy import Fault, Ill, RoughProxy, Way
 from daemon_rig import Daemon, Exchange
 
 STALE_S, STOP_S, COUNTDOWN_S = 0.4, 2.0, 5.0
-SLACK_S = 2.0  # for two cores that are busy with other daemons
+SLACK_S = 3.0  # for two cores that are busy with other daemons
 QUIET = "{buy_spread: 0.004, sell_spread: 0.004}"
 TIMING = {
     "stale_book_after": STALE_S, "connect_timeout": 1, "reply_timeout": 1, "stop_deadline": STOP_S, "echo_timeout": 1, "acceptance_window": 1,
