@@ -191,8 +191,8 @@ def _exchange_contradictions(config: Config) -> Iterator[tuple[str, str]]:
     for key, url in (("exchange.rest_url", exchange.rest_url), ("exchange.ws_url", exchange.ws_url)):
         if exchange.venue == "custom" and url is None:
             yield key, "is needed with exchange.venue custom"
-        if exchange.venue != "custom" and url is not None and url not in VENUE_URLS[exchange.venue]:
-            yield key, f"is only for exchange.venue custom; {exchange.venue} has its own address"
+        if exchange.is_paper and url is not None:
+            yield key, "is not for exchange.venue paper, which serves on ports of its own; another host is exchange.venue custom"
     if exchange.is_paper and paper.market == "replay" and paper.data is None:
         yield "paper.data", "is needed with paper.market replay: name the recording here, or with --data"
     if paper.market != "replay" and paper.data is not None:

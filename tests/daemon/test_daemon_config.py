@@ -160,7 +160,7 @@ def test_the_defaults_pass_the_checks(tmp_path: Path) -> None:
     ("risk: {countdown: 1}", "must be seconds from 5 to 3600, or 0 for off"),
     ("exchange: {venue: Paper}", "did you mean paper?"),
     ("exchange: {venue: custom}", "exchange.rest_url: is needed with exchange.venue custom"),
-    ("exchange: {rest_url: 'https://example.com'}", "is only for exchange.venue custom"),
+    ("exchange: {venue: paper, rest_url: 'https://example.com'}", "is not for exchange.venue paper"),
     ("exchange: {auth: v3}\ntiming: {acceptance_window: 9.9}", "timing.acceptance_window: 9.9 s is less than the 10 s for which"),
     ("exchange: {chain_id: 0}", "must be a whole number from 1 to"),
     ("exchange: {auth: v4}", "must be v1 or v3"),
@@ -271,6 +271,16 @@ def test_a_custom_address_is_a_base_and_uses_tls(tmp_path: Path, url: str, good:
         assert load(tmp_path, text).exchange.rest_url == url.rstrip("/")
     else:
         assert "exchange.rest_url" in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize("venue", ["aster", "aster-testnet"])
+def test_a_named_venue_may_be_given_other_hosts(tmp_path: Path, venue: str) -> None:
+    """The hosts are replaced, the chain stays the venue's; one that is not given stays too."""
+    own = load(tmp_path, f"symbol: ETHUSDT\nexchange: {{venue: {venue}}}\n").exchange
+    given = load(tmp_path, f"symbol: ETHUSDT\nexchange: {{venue: {venue}, rest_url: 'https://a.example', ws_url: 'wss://b.example/'}}\n").exchange
+    assert given == dataclasses.replace(own, rest_url="https://a.example", ws_url="wss://b.example")
+    half = load(tmp_path, f"symbol: ETHUSDT\nexchange: {{venue: {venue}, rest_url: 'https://a.example'}}\n").exchange
+    assert half == dataclasses.replace(own, rest_url="https://a.example")
 
 
 def test_each_named_venue_has_its_addresses(tmp_path: Path) -> None:
