@@ -10,7 +10,8 @@ from mmd.core.messages import Lost, Refusal
 from mmd.venue.endpoints import CHANGES_ORDERS, Call
 
 # The request was turned away at the door, before any order book saw it: key, signature, clock, rate, form.
-# Left out on purpose: -1000 (unknown error), -1001 (disconnected), -1006 and -1007 (execution status unknown) and -1010 (a relayed error).
+# Left out on purpose: -1000 (unknown error), -1001 (disconnected), -1006 and -1007 (execution status unknown), -1010 (a relayed error), and -4225 (a
+# nonce that is used: where something on the way has sent the request twice, the first of the two may have been accepted).
 _AT_THE_DOOR = frozenset({
     -1002, -1003, -1004, -1005, -1011, -1013, -1014, -1015, -1016, -1020, -1021, -1022, -1023,
     -1100, -1101, -1102, -1103, -1104, -1105, -1106, -1108, -1109, -1110, -1111, -1112, -1113, -1114, -1115, -1116, -1117, -1118, -1119,

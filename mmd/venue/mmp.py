@@ -25,9 +25,4 @@ def set_mmp(rest: Caller, symbol: str, limits: FillLimits) -> None:
     wanted = {"windowTimeInMilliseconds": limits.window_ms, "frozenTimeInMilliseconds": limits.frozen_ms, **given}
     if len(ours) != 1 or any(whole(ours[0], name) != value for name, value in wanted.items()):
         raise ParseError(f"mmp: the venue does not show the limits that were set for {symbol}")
-    reset_mmp(rest, symbol)
-
-
-def reset_mmp(rest: Caller, symbol: str) -> None:
-    """Lift a freeze. Raises CallFailed."""
     rest.call(Call.RESET_MMP, [("symbol", symbol)])
