@@ -46,7 +46,12 @@ def _agent(check: Check) -> Iterator[Finding]:
     else:
         left_ms = agent.expires_ms - check.venue.clock.now_ms(monotonic_ms())
         text = f"{check.venue.agent} may trade perpetuals for {left_ms / _DAY_MS:.0f} days"
-        yield ok("agent", text) if left_ms > 7 * _DAY_MS else warn("agent", text, "renew it on the venue's API wallet page before it expires")
+        if left_ms <= 0:
+            yield fail("agent", f"the permission of {check.venue.agent} has expired", "renew it on the venue's API wallet page")
+        elif left_ms > 7 * _DAY_MS:
+            yield ok("agent", text)
+        else:
+            yield warn("agent", text, "renew it on the venue's API wallet page before it expires")
 
 
 def _modes(check: Check) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from mmd.daemon.cli import main
 from mmd.daemon.state_directory import Halt, HaltLatch, market_name
 from mmd.paper.options import PaperOptions, build_exchange
 from mmd.paper.runtime import ExchangeClock, PaperServer
+from mmd.venue.terms import Agent
 
 SUBJECTS = (
     "config", "credentials", "file modes", "log", "state", "round trip", "clock", "symbol", "position mode", "margin mode", "leverage", "margin type",
@@ -87,6 +88,32 @@ def test_hedge_mode(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFi
     code, findings = checked(exchange.config(tmp_path), capsys)
     assert code == 78 and "one-way" in findings["position mode"]["way_out"]
     assert [subject for subject, finding in findings.items() if finding["verdict"] == "fail"] == ["position mode"]
+
+
+def test_isolated_margin_in_multi_assets_mode(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The two exclude each other, and it is said which of them to change."""
+    UMFutures("paper", "paper", base_url=exchange.server.rest_url).change_multi_asset_mode(multiAssetsMargin="true")
+    code, findings = checked(exchange.config(tmp_path, "strategy: {margin_type: isolated}"), capsys)
+    assert code == 78 and "multi-assets" in findings["margin mode"]["text"]
+    assert findings["margin type"]["verdict"] == "fail" and "strategy.margin_type" in findings["margin type"]["way_out"]
+
+
+def test_a_file_that_others_can_write(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who can write the configuration can trade with the money: a warning, with the command that mends it."""
+    config = exchange.config(tmp_path)
+    config.chmod(0o666)
+    code, findings = checked(config, capsys)
+    assert code == 0
+    assert (findings["file modes"]["verdict"], findings["file modes"]["way_out"]) == ("warn", f"chmod go-w {config}")
+
+
+def test_little_room_below_the_rate_limit(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With more than half of the address's weight spent there is somebody else on it: a warning."""
+    client = UMFutures("paper", "paper", base_url=exchange.server.rest_url)
+    for _ in range(65):
+        client.commission_rate(symbol="ETHUSDT")
+    code, findings = checked(exchange.config(tmp_path), capsys)
+    assert code == 0 and findings["rate limits"]["verdict"] == "warn"
 
 
 def test_a_clock_half_a_minute_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -183,6 +210,21 @@ def test_all_well_for_an_agent(exchange: Exchange, tmp_path: Path, capsys: pytes
     assert findings["agent"]["verdict"] == "ok" and "may trade perpetuals for 365 days" in findings["agent"]["text"]
     assert findings["quote"]["verdict"] == "ok"
     assert orders_sent(exchange) == 0
+
+
+@pytest.mark.parametrize(("may_trade", "days", "verdict", "says"), [
+    (True, 6, "warn", "for 6 days"), (True, -1, "fail", "has expired"), (False, 100, "fail", "may not trade perpetuals"),
+])
+def test_what_an_agent_may_do_and_until_when(
+    exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    may_trade: bool, days: int, verdict: str, says: str,
+) -> None:
+    """An end within a week is warned of; an end that is past, and a missing permission, forbid the start."""
+    agent = Agent(may_trade, ExchangeClock().now_ms() + days * 86_400_000)
+    monkeypatch.setattr("mmd.daemon.check_account.read_agent", lambda rest, signer: agent)
+    code, findings = checked(_as_agent(exchange.config(tmp_path), monkeypatch), capsys)
+    assert (code, findings["agent"]["verdict"]) == (78 if verdict == "fail" else 0, verdict)
+    assert says in findings["agent"]["text"] and "API wallet page" in findings["agent"]["way_out"]
 
 
 def test_a_signer_that_is_not_the_key_s(
