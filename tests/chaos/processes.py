@@ -39,6 +39,9 @@ HEALTHY_EXIT_S = 3.0  # on a machine that does other things too; 1 s is the budg
 SLACK_S = 0.3
 SHOWN_LINES = 80
 
+# From which line on (none: from the process's birth) the random wait counts, and the most seconds that it lasts. A start is over some 0.1 s
+# after its first line.
+_ORIGINS = (("", 1.5), ("credentials", 0.03), ("credentials", 0.15), ("placed", 1.5), ("placed", 1.5))
 _TRADE = re.compile(r" (?:fill|foreign_fill) side=.* trade=(\d+) ")
 _POSITION = re.compile(r"^(\S+) \S+ +quote .*position=(\S+)")
 _STOPPED = re.compile(r" stopped .*fills=(\d+) .*position=(\S+) ")
@@ -85,15 +88,14 @@ class Market:
     def run(self, number: int, sign: str) -> Outcome:
         """One daemon from its start to its end, judged."""
         chance = self._random
-        # A start takes some 0.4 s, so that many signals come into the middle of it.
-        from_the_start, waits = chance.random() < 0.5, chance.random() < 0.5
-        wait_s = chance.uniform(0.0, 0.8 if from_the_start else 1.5)
+        awaited, most_s = chance.choice(_ORIGINS)
+        wait_s, waits = chance.uniform(0.0, most_s), chance.random() < 0.5
         fault = self._draw_fault() if chance.random() < self._rough else None
         road = chance.choice(self._roads)
         daemon = Daemon("-c", self._configure(), state=self._directory / "state")
         try:
-            if not from_the_start and (missed := _missed(daemon)):
-                return Outcome(number, sign, "never trading", 0.0, violations=["no order in 30 s"], log=missed)
+            if awaited and (missed := _missed(daemon, awaited)):
+                return Outcome(number, sign, "never trading", 0.0, violations=[f"no {awaited} in 30 s"], log=missed)
             if fault is not None:
                 time.sleep(wait_s * 0.5)
                 road.set(fault)
@@ -239,10 +241,10 @@ class Judgement:
         return [self._market.size(each) for each in lots]
 
 
-def _missed(daemon: Daemon) -> list[str]:
-    """Wait for the first order; the log where none comes."""
+def _missed(daemon: Daemon, awaited: str) -> list[str]:
+    """Wait for a line; the log where none comes."""
     try:
-        daemon.wait_for(r" placed ")
+        daemon.wait_for(rf" {awaited} ")
     except AssertionError:
         return daemon.lines
     return []

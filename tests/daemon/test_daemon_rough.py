@@ -159,30 +159,32 @@ def test_blind_it_pulls_its_quotes_and_posts_nothing_until_it_sees_again(make_pl
     side_by_side({name: partial(trial, make_place(), fault) for name, fault in faults.items()})
 
 
-def test_a_half_open_market_stream_is_made_anew(make_place: Callable[[], Place]) -> None:
-    """No end and no reset ever comes, and still there is another connection and a quote within 15 seconds."""
-    place = make_place()
-    daemon = place.quoting()
-    seen, began = len(daemon.lines), time.monotonic()
-    place.streams.strike(Fault(Ill.SWALLOW, asked=MARKET))
-    daemon.wait_for(r" stream_up stream=market", since=seen)
-    daemon.wait_for(r" placed ", since=seen)
-    assert time.monotonic() - began < 15
-    assert stop(daemon, SLACK_S) == 0
+def test_a_stream_that_has_died_in_silence_is_made_anew(make_place: Callable[[], Place]) -> None:
+    """No end and no reset ever comes. The market's: a new connection and a quote within 15 seconds. The user's: an own order's acknowledgement
+    that is not echoed in its time pulls the quotes and makes the stream anew."""
 
+    def market(place: Place) -> None:
+        daemon = place.quoting()
+        seen, began = len(daemon.lines), time.monotonic()
+        place.streams.strike(Fault(Ill.SWALLOW, asked=MARKET))
+        daemon.wait_for(r" stream_up stream=market", since=seen)
+        daemon.wait_for(r" placed ", since=seen)
+        assert time.monotonic() - began < 15
+        assert stop(daemon, SLACK_S) == 0
 
-def test_a_user_stream_in_a_black_hole_is_made_anew(make_place: Callable[[], Place]) -> None:
-    """An own order's acknowledgement that is not echoed within its time: quotes are pulled, the stream is connected anew, and it quotes again."""
-    place = make_place()
-    daemon = place.quoting(orders="{max_order_age: 1, amend: false}")
-    place.streams.strike(Fault(Ill.SWALLOW, asked=USER))
-    seen = len(daemon.lines)
-    daemon.wait_for(r' stream_down stream=user why="order \S+ was not echoed in 1000 ms"', since=seen)
-    until(lambda: not place.records.open_orders(), SLACK_S, "quotes pulled")
-    daemon.wait_for(r" stream_up stream=user", since=seen)
-    daemon.wait_for(r" placed ", since=len(daemon.lines))
-    assert place.records.most_live_at_once() == 1
-    assert stop(daemon, SLACK_S) == 0
+    def user(place: Place) -> None:
+        daemon = place.quoting(orders="{max_order_age: 1, amend: false}")
+        place.streams.strike(Fault(Ill.SWALLOW, asked=USER))
+        seen = len(daemon.lines)
+        daemon.wait_for(r' stream_down stream=user why="order \S+ was not echoed in 1000 ms"', since=seen)
+        daemon.wait_for(r" pause from=quote .*was not echoed", since=seen)
+        daemon.wait_for(r" cancelled ", since=seen)
+        daemon.wait_for(r" stream_up stream=user", since=seen)
+        daemon.wait_for(r" placed ", since=len(daemon.lines))
+        assert place.records.most_live_at_once() == 1
+        assert stop(daemon, SLACK_S) == 0
+
+    side_by_side({"market": partial(market, make_place()), "user": partial(user, make_place())})
 
 
 # --- REST
