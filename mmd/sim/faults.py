@@ -13,7 +13,7 @@ from mmd.venue.endpoints import Call
 
 
 class Kind(str, Enum):
-    # One request: the next one of the fault's call.
+    # Requests: the next one of the fault's call (CALL_BROKEN: all of them for a while).
     REFUSED_CONNECTION = "connection refused"
     REQUEST_LOST = "request lost"
     REPLY_LOST = "reply lost"
@@ -27,6 +27,7 @@ class Kind(str, Enum):
     ERROR_AFTER = "error after effect"
     RATE_LIMITED = "429"
     BANNED = "418"
+    CALL_BROKEN = "errors for a while"
     # The streams.
     USER_CUT = "user stream cut"
     USER_STALL = "user stream stalls"
@@ -75,7 +76,7 @@ class Fault:
     """One thing that goes wrong `at_ms` after the run's start.
 
     `call`: the request that it strikes (for KILL and TERM: strike when the next such request has been sent; None: at once). `for_ms`: how
-    long it lasts or delays. `status` and `code`: the error that is answered (code None: a page of HTML). `amount`: whatever else it needs.
+    long it lasts or delays (CALL_BROKEN: every request of that call). `status` and `code`: the error that is answered (code None: a page of HTML). `amount`: whatever else it needs.
     """
 
     at_ms: int
@@ -130,7 +131,7 @@ _WEIGHTS: dict[Kind, int] = {
     **dict.fromkeys(REQUEST_KINDS, 6), **dict.fromkeys(FRAME_KINDS, 2), Kind.BANNED: 1, Kind.RATE_LIMITED: 2,
     Kind.USER_CUT: 4, Kind.USER_STALL: 4, Kind.USER_LATE: 5, Kind.USER_SHUFFLE: 5, Kind.USER_TWICE: 5, Kind.USER_GAP: 3, Kind.USER_REFUSED: 2,
     Kind.KEY_EXPIRED: 3, Kind.MARKET_CUT: 3, Kind.MARKET_STALL: 3, Kind.MARKET_REFUSED: 1,
-    Kind.HALTED: 1, Kind.FILTERS: 2, Kind.LEVERAGE: 1, Kind.MARGIN_TYPE: 1, Kind.HEDGE_MODE: 1, Kind.LIQUIDATION: 1, Kind.WITHDRAWAL: 1,
+    Kind.HALTED: 1, Kind.FILTERS: 2, Kind.LEVERAGE: 2, Kind.MARGIN_TYPE: 1, Kind.HEDGE_MODE: 1, Kind.LIQUIDATION: 4, Kind.WITHDRAWAL: 1,
     Kind.FOREIGN_ORDER: 3, Kind.FOREIGN_FILL: 3, Kind.VENUE_RESTART: 2, Kind.MAINTENANCE: 2,
     Kind.KILL: 5, Kind.TERM: 3, Kind.WALL_JUMP: 2, Kind.SUSPEND: 1, Kind.DRIFT: 2,
 }  # fmt: skip
@@ -147,7 +148,9 @@ def draw_schedule(seed: int, kinds: frozenset[Kind] = frozenset(Kind)) -> Schedu
     drawn = random.choices(chosen, [weights[kind] for kind in chosen], k=count) if count else []
     rare = random.randint(1, 4)
     kept = [kind for number, kind in enumerate(drawn) if kind not in RARE_KINDS or sum(k in RARE_KINDS for k in drawn[:number]) < rare]
-    faults = sorted((_draw_fault(random, kind, faulty_ms) for kind in kept), key=lambda fault: fault.at_ms)
+    # Trouble comes in heaps: most faults fall near one of a few moments, so that they meet.
+    heaps = [random.randint(0, faulty_ms) for _ in range(random.randint(1, 4))]
+    faults = sorted((_draw_fault(random, kind, _draw_time(random, heaps, faulty_ms)) for kind in kept), key=lambda fault: fault.at_ms)
     return Schedule(
         seed=seed,
         settings=_draw_settings(random),
@@ -160,8 +163,13 @@ def draw_schedule(seed: int, kinds: frozenset[Kind] = frozenset(Kind)) -> Schedu
     )
 
 
-def _draw_fault(random: Random, kind: Kind, faulty_ms: int) -> Fault:
-    at_ms = random.randint(0, faulty_ms)
+def _draw_time(random: Random, heaps: list[int], faulty_ms: int) -> int:
+    if random.random() < 0.4:
+        return random.randint(0, faulty_ms)
+    return min(max(0, random.choice(heaps) + random.randint(-2_000, 2_000)), faulty_ms)
+
+
+def _draw_fault(random: Random, kind: Kind, at_ms: int) -> Fault:
     if kind in REQUEST_KINDS:
         calls, weights = zip(*_CALLS, strict=True)
         (call,) = random.choices(calls, weights)
@@ -198,6 +206,9 @@ def _draw_request_fault(random: Random, kind: Kind, at_ms: int, call: Call) -> F
     if kind in (Kind.ERROR_BEFORE, Kind.ERROR_AFTER):
         status, code = random.choice(_ERRORS_BEFORE if kind is Kind.ERROR_BEFORE else _ERRORS_AFTER)
         return Fault(at_ms, kind, call, status=status, code=code)
+    if kind is Kind.CALL_BROKEN:
+        status, code = random.choice(_ERRORS_BEFORE)
+        return Fault(at_ms, kind, call, for_ms=random.choice((2_000, 8_000, 20_000)), status=status, code=code)
     if kind in (Kind.RATE_LIMITED, Kind.BANNED):
         return Fault(at_ms, kind, call, status=429 if kind is Kind.RATE_LIMITED else 418, code=-1003, amount=random.choice((1, 5, 30)))
     return Fault(at_ms, kind, call)
@@ -212,7 +223,7 @@ def _draw_settings(random: Random) -> EngineSettings:
             buy_spread=spread,
             sell_spread=spread,
             balance_fraction=random.choice((Decimal("0.01"), Decimal("0.1"), Decimal("0.5"))),
-            position_threshold=random.choice((Decimal(15), Decimal(200))),
+            position_threshold=random.choice((Decimal(15), Decimal(200), Decimal(2_000))),
             levels=random.choice((1, 1, 1, 2, 3)),
         ),
         OrderSettings(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
+from typing import NamedTuple
 
 from mmd.core.messages import Lost, Unsent
 from mmd.sim.faults import REQUEST_KINDS, Fault, Kind
@@ -19,6 +20,15 @@ Done = Callable[[Outcome], None]
 _HTML = b"<html><head><title>Error</title></head><body><center><h1>Error</h1></center></body></html>"
 
 
+# What breaks for a while, breaks alone and in batches.
+_TOGETHER: tuple[frozenset[Call | None], ...] = (frozenset({Call.PLACE, Call.PLACE_BATCH}), frozenset({Call.CANCEL, Call.CANCEL_BATCH}))
+
+
+class _Broken(NamedTuple):
+    fault: Fault
+    until_ms: int
+
+
 class Network:
     """Between one process and the venue. Faults strike the next request of their call, each once, from their time on."""
 
@@ -30,16 +40,22 @@ class Network:
         self._latency_ms = latency_ms
         self._struck = struck
         self._waiting: list[Fault] = []
+        self._broken: list[_Broken] = []
         self.silent_until_ms = 0  # true time until which the process has been told to be silent
 
     def lay(self, fault: Fault) -> None:
-        """From now on `fault` waits for its request."""
+        """From now on `fault` waits for its request, or for a while strikes each."""
         assert fault.kind in REQUEST_KINDS
-        self._waiting.append(fault)
+        if fault.kind is Kind.CALL_BROKEN:
+            self._broken.append(_Broken(fault, self._timeline.now_ms + fault.for_ms))
+            self._struck(fault)
+        else:
+            self._waiting.append(fault)
 
     def calm(self) -> None:
         """No more faults."""
         self._waiting.clear()
+        self._broken.clear()
 
     def delay_ms(self) -> int:
         """One way, jittered."""
@@ -47,8 +63,11 @@ class Network:
 
     def send(self, call: Call, outgoing: Outgoing, timeout_ms: int, done: Done) -> None:
         """Send now; `done` is told once, within `timeout_ms`, what came of it."""
-        fault = next((fault for fault in self._waiting if fault.call is call), None)
-        if fault is not None:
+        now_ms = self._timeline.now_ms
+        self._broken = [fault for fault in self._broken if fault.until_ms > now_ms]
+        broken = next((broken.fault for broken in self._broken if _breaks(broken.fault.call, call)), None)
+        fault = broken or next((fault for fault in self._waiting if fault.call is call), None)
+        if fault is not None and fault is not broken:
             self._waiting.remove(fault)
             self._struck(fault)
         _Trip(self._timeline, self._venue, outgoing, timeout_ms, lambda outcome: self._over(outcome, done)).go(
@@ -103,7 +122,7 @@ class _Trip:
 
     def _arrive_struck(self, fault: Fault, back_ms: int) -> None:
         kind = fault.kind
-        if kind is Kind.ERROR_BEFORE:
+        if kind in (Kind.ERROR_BEFORE, Kind.CALL_BROKEN):
             answer: Outcome = _error(fault)
         elif kind in (Kind.RATE_LIMITED, Kind.BANNED):
             answer = _too_many(fault, self._timeline.now_ms)
@@ -127,6 +146,10 @@ class _Trip:
         done, self._done = self._done, None
         if done is not None:
             done(outcome)
+
+
+def _breaks(broken: Call | None, call: Call) -> bool:
+    return broken is call or any({broken, call} == pair for pair in _TOGETHER)
 
 
 def _error(fault: Fault) -> HttpAnswer:

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from mmd.core.messages import Action, Event, Finished
+from mmd.core.settings import EngineSettings
 from mmd.core.units import Side
 from mmd.sim.books import differences
 from mmd.sim.own_view import OwnView, VenueTruth
@@ -88,22 +89,21 @@ class Oracle:
     """
 
     def __init__(
-        self, timeline: Timeline, venue: VenueSide, prefix: str, api_secret: str, silent_until_ms: Callable[[], int],
+        self, timeline: Timeline, venue: VenueSide, settings: EngineSettings, api_secret: str, silent_until_ms: Callable[[], int],
         deaf_since_ms: Callable[[], int | None],
     ) -> None:
-        """`silent_until_ms` and `deaf_since_ms` say until when the venue has asked for silence, and since when the user stream carries nothing."""
+        """`settings` are what every process is started with. `silent_until_ms` and `deaf_since_ms` say until when the venue has asked for silence, and since when the user stream carries nothing."""
         self.violations: list[Violation] = []
         self.filters_changed_ms: int | None = None  # when a fault last changed filters or status
         self.price_is_wild = False  # frames were forged with prices far from the market
         self.foreign_lots = 0  # what foreign and replayed orders' fills may have added to the exposure
-        self.limit: Decimal | None = None
-        self.opening_side = Side.BUY
-        self.levels = 1
         self._silent_until_ms = silent_until_ms
         self._deaf_since_ms = deaf_since_ms
         self._timeline = timeline
         self._venue = venue
-        self._prefix = f"{prefix}-"
+        self._settings = settings
+        self._prefix = f"{settings.orders.client_id_prefix}-"
+        self._most_money = Decimal(0)  # that the wallets ever held
         self._secret = api_secret
         self._start_ms = timeline.now_ms
         self._read = 0
@@ -138,7 +138,7 @@ class Oracle:
             self.break_(3, f"{own[0].client_order_id} is live and no countdown is armed")
         for side in Side:
             ids = [order.client_order_id for order in own if order.side is side]
-            if len(ids) > self.levels:
+            if len(ids) > self._settings.strategy.levels:
                 self.break_(4, f"{' and '.join(ids)} are live on the {side.value} side")
         self._check_exposure(own)
 
@@ -160,9 +160,9 @@ class Oracle:
             self._traded(details, own)
         elif kind in ("canceled", "expired"):
             self._live.pop(details["order_id"], None)
-            if not own and kind == "canceled" and details["why"] != "countdown" and not self._venue.is_mending:
+            if not own and kind == "canceled" and details["why"] != "countdown" and not self._venue.others_act:
                 self.break_(17, f"{client_order_id} was cancelled: {details['why']}")
-        elif kind == "refused" and details["request"] in ("place", "amend"):
+        elif kind == "refused" and details["request"] in ("place", "amend") and not self._venue.others_act:
             self._check_filters(details, at_ms)
 
     def _traded(self, details: dict[str, Any], own: bool) -> None:
@@ -194,19 +194,21 @@ class Oracle:
 
     def _check_exposure(self, own: list[_Live]) -> None:
         """Position at cost, and all that may still fill on the opening side at its own price."""
-        if self.limit is None:
-            return
-        symbol = self._venue.exchange.symbol
+        symbol, opening_side = self._venue.exchange.symbol, self._settings.strategy.opening_side
+        self._most_money = max(self._most_money, sum(self._venue.account.wallets.values(), Decimal(0)))
+        limit = self._most_money * self._settings.strategy.balance_fraction
+        if self._settings.risk.max_position_notional is not None:
+            limit = min(limit, self._settings.risk.max_position_notional)
         position = next((p for p in self._venue.account.open_positions()), None)
         exposure = Decimal(0)
         if position is not None:
-            signed = position.lots * self.opening_side.sign
+            signed = position.lots * opening_side.sign
             exposure = position.cost if signed > 0 else Decimal(0)
             if signed < 0 and -signed > self.foreign_lots:
                 self.break_(7, f"the position is {position.lots} lots, on the wrong side")
-        opening = [order for order in own if order.side is self.opening_side]
+        opening = [order for order in own if order.side is opening_side]
         exposure += sum((symbol.notional(order.price_ticks, order.rest_lots) for order in opening), Decimal(0))
-        allowed = self.limit * _LIMIT_SLACK + symbol.lot_grid.decimal(self.foreign_lots) * self._venue.exchange.market.mark_price * 2
+        allowed = limit * _LIMIT_SLACK + symbol.lot_grid.decimal(self.foreign_lots) * self._venue.exchange.market.mark_price * 2
         if exposure > allowed:
             self.break_(7, f"position and open orders are worth {exposure:.2f}, the limit is {allowed:.2f}")
 
@@ -224,11 +226,13 @@ class Oracle:
             if values["newClientOrderId"] in self._posted:
                 self.break_(5, f"{values['newClientOrderId']} was posted again")
             self._posted.add(values["newClientOrderId"])
+            if values["side"] != self._settings.strategy.opening_side.value and values.get("reduceOnly") != "true":
+                self.break_(7, f"{values['newClientOrderId']} closes without being reduce-only")
             live = [
                 order.client_order_id for order in self._live.values()
                 if order.side.value == values["side"] and order.client_order_id.startswith(self._prefix) and not order.replayed
             ]
-            if len(live) >= self.levels:
+            if len(live) >= self._settings.strategy.levels:
                 self.break_(4, f"{values['newClientOrderId']} was posted while {live[0]} is live")
 
     def stepped(self, process: Process, event: Event, actions: Sequence[Action]) -> None:

@@ -55,6 +55,7 @@ class OwnView:
     def __init__(self, process: Process, prefix: str) -> None:
         self.booked: list[tuple[int, str]] = []
         self.first_truth: Reconciled | None = None
+        self._doubted_ms = 0
         self._process = process
         self._prefix = prefix
         self._held: dict[str, Side] = {}  # orders that may be live, for all that this run has been told
@@ -91,10 +92,12 @@ class OwnView:
                 self._good_frame_ms = event.received_ms
         elif isinstance(event, StreamUp):
             self._down.discard(event.stream)
+            self._doubt(event.stream)
             if event.stream is Stream.MARKET:
                 self._good_frame_ms = None
         elif isinstance(event, StreamDown):
             self._down.add(event.stream)
+            self._doubt(event.stream)
         elif isinstance(event, OrderUpdate):
             self._report(event.report)
             self._halted = self._halted or ("a liquidation" if event.forced else "")
@@ -103,10 +106,16 @@ class OwnView:
         elif isinstance(event, Reply):
             self._reply(event)
 
+    def _doubt(self, stream: Stream) -> None:
+        """What was asked for before the user stream fell or came is no basis."""
+        if stream is Stream.USER:
+            self._doubted_ms = self._process.clock.monotonic_ms()
+
     def _reply(self, reply: Reply) -> None:
         request, outcome, now_ms = reply.request, reply.outcome, self._process.clock.monotonic_ms()
         if isinstance(outcome, Reconciled):
-            self.first_truth = self.first_truth or outcome
+            if self.first_truth is None and reply.sent_ms >= self._doubted_ms:
+                self.first_truth = outcome
             for report in outcome.open_orders:
                 self._report(report)
         elif isinstance(outcome, OrderReport):

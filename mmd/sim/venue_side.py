@@ -59,7 +59,7 @@ class VenueSide:
         self._gate = RestGate(self.exchange, authority, Agents(self.exchange, AgentSettings()), self.listen_keys, RateLimits())
         self.down_until_ms = 0  # restarting: no connection can be made
         self.closed_until_ms = 0  # maintenance: every request is refused
-        self.is_mending = False  # what is cancelled now, the operator cancels
+        self.others_act = False  # what is cancelled or refused now is not the daemon's doing
         self._changes_pushed = -1
         self._wake_ms: int | None = None
         self._foreign_orders = 0
@@ -137,12 +137,15 @@ class VenueSide:
         """A fault of the exchange or the account; False where it does not apply at present (no position to liquidate, hedge mode refused)."""
         now_ms = self._timeline.now_ms
         self.exchange.advance(now_ms)
+        self._observe()
+        self.others_act = True
         try:
             done = self._suffer(fault, now_ms)
         except Refused:
             done = False
         self._hub.publish_user_events(now_ms)
         self._after()
+        self.others_act = False
         return done
 
     def _suffer(self, fault: Fault, now_ms: int) -> bool:
@@ -180,8 +183,9 @@ class VenueSide:
         Modes cannot be changed with orders or a position, so where they are wrong everything is closed first.
         """
         now_ms, account, exchange = self._timeline.now_ms, self.account, self.exchange
-        self.is_mending = True
         exchange.advance(now_ms)
+        self._observe()
+        self.others_act = True
         if account.wallets["USDT"] < 5_000:
             exchange.deposit(account, "USDT", Decimal(10_000), now_ms)
         if account.dual_side or account.margin_type is not MarginType.CROSSED:
@@ -196,7 +200,7 @@ class VenueSide:
         exchange.set_leverage(account, leverage, now_ms)
         self._hub.publish_user_events(now_ms)
         self._after()
-        self.is_mending = False
+        self.others_act = False
 
     def calm(self) -> None:
         """The exchange is up, open, trading, and has the filters that it had at first."""

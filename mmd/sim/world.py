@@ -8,7 +8,6 @@ from decimal import Decimal
 from random import Random
 
 from mmd.core.messages import Action, Event, Finished, Level, Notice, Reply, Stream
-from mmd.core.units import Side
 from mmd.paper.account import AccountSpec
 from mmd.paper.symbols import Symbol
 from mmd.sim.faults import FRAME_KINDS, REQUEST_KINDS, Fault, Kind, Schedule
@@ -69,12 +68,9 @@ class World:
         self._network = Network(timeline, self._venue, self._random, schedule.latency_ms, self._note)
         self._wires = {stream: Wire(stream, timeline, self._venue, self._random, schedule.latency_ms) for stream in Stream}
         self.oracle = Oracle(
-            timeline, self._venue, schedule.settings.orders.client_id_prefix, API_SECRET, lambda: self._network.silent_until_ms,
+            timeline, self._venue, schedule.settings, API_SECRET, lambda: self._network.silent_until_ms,
             lambda: self._wires[Stream.USER].deaf_since_ms,
         )  # fmt: skip
-        self.oracle.opening_side = schedule.settings.strategy.opening_side
-        self.oracle.levels = schedule.settings.strategy.levels
-        self.oracle.limit = _limit(schedule)
         self._process: Process | None = None
         self._calling: list[Fault] = []  # KILL and TERM that wait for a request
         self._over = False
@@ -275,15 +271,3 @@ class World:
 def live(schedule: Schedule, traced: bool = False) -> Result:
     """Live through a schedule."""
     return World(schedule, traced).run()
-
-
-def _limit(schedule: Schedule) -> Decimal:
-    """What position and opening orders may be worth together."""
-    settings = schedule.settings
-    limit = BALANCE * 2 * settings.strategy.balance_fraction
-    if settings.risk.max_position_notional is not None:
-        limit = min(limit, settings.risk.max_position_notional)
-    return limit
-
-
-__all__ = ["START_MS", "Result", "Side", "World", "live"]
