@@ -15,6 +15,7 @@ from mmd.core.errors import ConfigError
 from mmd.daemon.config import Config
 
 _MAX_BYTES = 1 << 16
+_LONGEST_ADDRESS = 44  # of Solana; Ethereum's have 42 characters, and a private key has at least 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,8 @@ class Credentials:
 class AgentCredentials:
     """A V3 agent: the account's address, the agent's, and the agent's private key, which is never shown. Not yet checked against each other."""
 
-    user: str
-    signer: str
+    user: str = field(repr=False)
+    signer: str = field(repr=False)
     signer_key: str = field(repr=False)
     source: str
 
@@ -63,8 +64,12 @@ class AgentCredentials:
 
     @property
     def public(self) -> dict[str, str]:
-        """What a log may show."""
-        return {"auth": "v3", "user": self.user, "signer": self.signer, "source": self.source}
+        """What a log may show: the addresses, unless one is so long that it may be the key in the wrong place."""
+        return {"auth": "v3", "user": _shown(self.user), "signer": _shown(self.signer), "source": self.source}
+
+
+def _shown(address: str) -> str:
+    return address if len(address) <= _LONGEST_ADDRESS else f"({len(address)} characters)"
 
 
 _PAPER_SOURCE = "the paper exchange's own account"

@@ -73,11 +73,26 @@ def test_each_variable_is_needed(tmp_path: Path, missing: str) -> None:
 
 
 def test_the_key_is_secret_and_the_addresses_are_not() -> None:
-    """`repr` and the log's fields show the addresses; every spelling of the key is to be concealed."""
+    """The log's fields show the addresses; every spelling of the key is to be concealed."""
     credentials = AgentCredentials(USER, SIGNER, KEY, "the environment")
     assert KEY[2:] not in repr(credentials)
     assert credentials.public == {"auth": "v3", "user": USER, "signer": SIGNER, "source": "the environment"}
     assert set(credentials.secrets) == {KEY[2:], KEY[2:].upper()}
+
+
+@pytest.mark.parametrize("key", [KEY, KEY[2:]])
+@pytest.mark.parametrize("swapped", ["ASTER_USER", "ASTER_SIGNER"])
+def test_a_key_in_the_place_of_an_address_is_not_logged(run_daemon: Run, tmp_path: Path, swapped: str, key: str) -> None:
+    """Two variables exchanged: the start ends with 78, and no line shows the key; nor does `repr`."""
+    values = ENVIRON | {swapped: key, "ASTER_SIGNER_KEY": SIGNER}
+    config = write(tmp_path, "exchange: {venue: custom, auth: v3, rest_url: 'https://127.0.0.1:9', ws_url: 'wss://127.0.0.1:9'}")
+    (tmp_path / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
+    (tmp_path / ".env").chmod(0o600)
+    daemon = run_daemon("-c", config)
+    assert daemon.exit_code() == 78
+    assert re.search(r" credentials auth=v3 .*\(6[46] characters\)", daemon.lines[0])
+    assert not any(KEY[2:] in line for line in daemon.lines)
+    assert KEY[2:] not in repr(load_credentials(load_config(config), values))
 
 
 def test_an_account_is_its_user_however_it_is_written() -> None:
