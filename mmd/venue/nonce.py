@@ -16,7 +16,9 @@ from mmd.core.errors import ConfigError
 from mmd.core.messages import Level, Notice
 from mmd.venue.signing import CannotSign
 
-WINDOW_US = 10_000_000
+# How far nonces may run ahead of the venue's clock. A request stays acceptable for the venue's 10 s from its nonce on, so this adds to the time for
+# which an order of unknown fate is not given up; `timing.acceptance_grace` (2 s) covers it.
+MAX_LEAD_US = 2_000_000
 
 _DIGITS = 20
 _LOCK_ATTEMPTS = 50
@@ -56,10 +58,10 @@ class Nonces:
         """
         with self._lock:
             now_us = time_ms * 1000 + self._microsecond()
-            nonce = self._advance(max(now_us, self._last + 1), now_us + WINDOW_US)
-            if nonce > now_us + WINDOW_US:
-                kept = "" if self._file is None else f" (kept in {self._file.path})"
-                raise CannotSign(f"the last nonce{kept} is {(nonce - now_us) // 1_000_000} s ahead of the venue's clock; waits until that has caught up")
+            nonce = self._advance(max(now_us, self._last + 1), now_us + MAX_LEAD_US)
+            if nonce > now_us + MAX_LEAD_US:
+                kept = "" if self._file is None else f" (kept in {self._file.path}; if the venue's clock was misread, stop the daemon and delete that file)"
+                raise CannotSign(f"the last nonce is {(nonce - now_us) // 1_000_000} s ahead of the venue's clock{kept}; waits until that has caught up")
             self._last = nonce
             return nonce
 

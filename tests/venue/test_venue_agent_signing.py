@@ -18,7 +18,7 @@ from mmd.core.messages import Unsent
 from mmd.venue.agent_signing import MissingPackages, V3Signer, checked_user
 from mmd.venue.clock import VenueClock
 from mmd.venue.endpoints import V1, V3, Call, Security
-from mmd.venue.nonce import WINDOW_US, Nonces
+from mmd.venue.nonce import MAX_LEAD_US, Nonces
 from mmd.venue.rest import CallFailed, RestClient
 
 # The demonstration account of V3 "Example of POST /fapi/v3/order".
@@ -206,7 +206,7 @@ def test_v3_has_every_call_and_signs_whatever_is_not_public() -> None:
 def test_a_nonce_that_cannot_be_had_leaves_the_request_unsent() -> None:
     """With the last nonce far ahead of the venue's clock the call fails as never sent, without touching the network."""
     nonces = Nonces(microsecond=lambda: 0)
-    nonces.next(NOW_MS + WINDOW_US // 1000 + 1)
+    nonces.next(NOW_MS + MAX_LEAD_US // 1000 + 1)
     clock = VenueClock()
     clock.observe(NOW_MS, 0, 0)
     rest = RestClient("http://127.0.0.1:9", V3, signer(nonces=nonces), clock, now_ms=lambda: 0)
