@@ -117,7 +117,7 @@ def test_a_start_that_hangs_is_ended_by_a_signal_at_once(make_place: Callable[[]
         if ill is not Ill.HANG:
             until(lambda: bool(proxy.requests()), 10, "a connection")
         assert stop(daemon, SLACK_S) == 0
-        assert daemon.lines[-1].endswith(("open_orders=0", 'note="nothing was sent yet"')), daemon.lines
+        assert daemon.lines[-1].endswith(("open_orders=0", 'note="not asked yet"')), daemon.lines
         assert place.records.posted() == []
 
     side_by_side({ill.value: partial(trial, make_place(), ill) for ill in (Ill.HANG, Ill.SWALLOW, Ill.DRIP, Ill.UNFINISHED)})
