@@ -16,8 +16,10 @@ from mmd.core.errors import ConfigError
 from mmd.core.messages import Level, Notice
 from mmd.venue.signing import CannotSign
 
-# How far nonces may run ahead of the venue's clock. A request stays acceptable for the venue's 10 s from its nonce on, so this adds to the time for
-# which an order of unknown fate is not given up; `timing.acceptance_grace` (2 s) covers it.
+# How far the venue lets a nonce be from its clock, either way.
+WINDOW_US = 10_000_000
+# How far ours may run ahead. A request stays acceptable for the window from its nonce on, so this adds to the time for which an order of unknown
+# fate is not given up; `timing.acceptance_grace` (2 s) covers it.
 MAX_LEAD_US = 2_000_000
 
 _DIGITS = 20
