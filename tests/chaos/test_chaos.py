@@ -11,7 +11,7 @@ from mmd.sim.faults import Fault, Kind, draw_schedule
 from mmd.sim.shrink import shrink
 from mmd.venue.endpoints import Call
 
-SCHEDULES = 300
+SCHEDULES = 240
 BLOCK = 20
 
 
@@ -39,10 +39,10 @@ def test_a_schedule_is_drawn_the_same_every_time() -> None:
     assert [draw_schedule(seed) for seed in range(50)] == [draw_schedule(seed) for seed in range(50)]
 
 
-def test_every_kind_of_fault_is_drawn_and_strikes() -> None:
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_of_fault_is_drawn_and_strikes(kind: Kind) -> None:
     """No fault stands in the list without ever happening to anybody."""
-    struck = set().union(*(run_seed(seed).struck for seed in range(1_000, 1_150)))
-    assert {kind.value for kind in Kind} - struck == set()
+    assert any(run_seed(seed, frozenset({kind})).struck[kind.value] for seed in range(1, 100))
 
 
 def test_shrinking_finds_the_faults_that_matter() -> None:
