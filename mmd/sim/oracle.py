@@ -9,7 +9,8 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any, NamedTuple
 
-from mmd.core.messages import Action, Event, Finished
+from mmd.core.messages import Action, Event, Finished, Reply
+from mmd.core.rules import SymbolRules
 from mmd.core.settings import EngineSettings
 from mmd.core.units import Side
 from mmd.sim.books import differences
@@ -111,12 +112,18 @@ class Oracle:
         self._filter_refusals = 0
         self._live: dict[int, _Live] = {}
         self._posted: set[str] = set()
+        self._last_posted: list[str] = []
+        self._replays_ms: dict[str, int] = {}  # client ids that something on the way sends again, and from when on
         self._taken: set[str] = set()  # client ids that the exchange has made an order of
         self._views: dict[str, OwnView] = {}
         self._left: dict[str, tuple[int, int]] = {}  # session: invariant, and from when none of its orders may be live
 
     def break_(self, invariant: int, text: str) -> None:
         self.violations.append(Violation(invariant, self._timeline.now_ms - self._start_ms, text))
+
+    def replayed(self, after_ms: int) -> None:
+        """The request that has just been sent arrives a second time, `after_ms` after the first."""
+        self._replays_ms.update(dict.fromkeys(self._last_posted, self._timeline.now_ms + after_ms))
 
     def live_own(self, session: str | None = None) -> list[str]:
         """Client ids of own live orders, by the exchange's word; of one session, if it is given."""
@@ -146,7 +153,7 @@ class Oracle:
         client_order_id = details.get("client_order_id", "")
         own = client_order_id.startswith(self._prefix)
         if kind == "new":
-            replayed = own and client_order_id in self._taken
+            replayed = own and (client_order_id in self._taken or at_ms >= self._replays_ms.get(client_order_id, at_ms + 1))
             self._live[details["order_id"]] = _Live(client_order_id, Side(details["side"]), details["price_ticks"], details["lots"], replayed)
             self._taken.add(client_order_id)
             if own and not replayed:
@@ -218,11 +225,11 @@ class Oracle:
         left_ms = self._silent_until_ms() - self._timeline.now_ms
         if left_ms > _SILENCE_SLACK_MS:
             self.break_(15, f"{call.name} was sent {left_ms} ms before the venue's silence ended")
-        if call is Call.EXCHANGE_INFO:
-            self._rules_read_ms, self._filter_refusals = self._timeline.now_ms, 0
         if call is Call.CANCEL_ALL:
             self.break_(17, "all of the symbol's orders were cancelled")
-        for values in _posted(call, dict(params)):
+        posts = _posted(call, dict(params))
+        self._last_posted = [values["newClientOrderId"] for values in posts]
+        for values in posts:
             if values["newClientOrderId"] in self._posted:
                 self.break_(5, f"{values['newClientOrderId']} was posted again")
             self._posted.add(values["newClientOrderId"])
@@ -237,6 +244,8 @@ class Oracle:
 
     def stepped(self, process: Process, event: Event, actions: Sequence[Action]) -> None:
         now_ms = self._timeline.now_ms
+        if process.session not in self._views or (isinstance(event, Reply) and isinstance(event.outcome, SymbolRules)):
+            self._rules_read_ms, self._filter_refusals = now_ms, 0
         listen_key = self._venue.listen_keys.current(self._venue.account.api_key, now_ms)
         truth = VenueTruth(now_ms, self._secret, listen_key, self._deaf_since_ms())
         for invariant, text in self._view(process).step(event, actions, truth):
@@ -246,7 +255,7 @@ class Oracle:
         session, now_ms = process.session, self._timeline.now_ms
         if code in (EXIT_CLEAN, STARTS_ANEW):
             own = self.live_own()
-            if own:
+            if own and process.engine is not None:  # before that it has read nothing, and leaves what an earlier run left to its countdown
                 self.break_(1, f"{own[0]} is live after a clean exit")
             self._left[session] = (1, now_ms)
             if process.engine is not None:

@@ -60,6 +60,9 @@ class OwnView:
         self._prefix = prefix
         self._held: dict[str, Side] = {}  # orders that may be live, for all that this run has been told
         self._reported: set[str] = set()
+        self._order_ids: dict[str, int] = {}
+        self._twins: set[str] = set()  # client ids of two orders: something on the way has sent the POST twice
+        self._refused: set[str] = set()  # what turns up after its refusal is no order of a slot: it is cancelled, and no slot waits for it
         self._accepted_ms: deque[int] = deque(maxlen=20)  # true times of the replies to accepted orders
         self._halted = ""
         self._dead: set[int] = set()  # order ids that were reported terminal
@@ -123,6 +126,7 @@ class OwnView:
             if isinstance(request, Place):
                 self._accepted_ms.append(self._process.timeline.now_ms)
         if isinstance(request, Place) and isinstance(outcome, (Refusal, Unsent)):
+            self._refused.add(request.client_order_id)
             self._release(request.client_order_id)
         elif isinstance(request, (Place, Amend, Cancel)) and isinstance(outcome, Lost) and request.client_order_id in self._held:
             # What the user stream has told of a new order before its reply was lost, is known.
@@ -135,10 +139,12 @@ class OwnView:
 
     def _report(self, report: OrderReport) -> None:
         self._reported.add(report.client_order_id)
+        if self._order_ids.setdefault(report.client_order_id, report.order_id) != report.order_id:
+            self._twins.add(report.client_order_id)
         if report.status.is_terminal:
             self._dead.add(report.order_id)
             self._release(report.client_order_id)
-        elif report.client_order_id.startswith(self._prefix) and report.order_id not in self._dead:
+        elif report.client_order_id.startswith(self._prefix) and report.order_id not in self._dead and report.client_order_id not in self._refused:
             self._held[report.client_order_id] = report.side
             self._unknown.discard(report.client_order_id)
 
@@ -188,7 +194,7 @@ class OwnView:
         engine = self._process.engine
         assert engine is not None
         for order in engine.desk.live():
-            if order.order_id in self._done:
+            if order.order_id in self._done and order.client_order_id not in self._twins:
                 yield 18, f"{order.client_order_id} was terminal and is {order.state.value}"
             self._executed.setdefault(order.client_order_id, (0, 0))
         for client_order_id, (order_id, executed) in list(self._executed.items()):

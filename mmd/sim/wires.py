@@ -37,8 +37,8 @@ class Wire:
                 return False
             self._connection.break_off("connection reset by peer")
         else:
-            if not self.is_struck(Kind.USER_STALL, Kind.USER_GAP):
-                self._deaf_since_ms = self._timeline.now_ms
+            if fault.kind in (Kind.USER_STALL, Kind.USER_GAP):
+                self._deaf_since_ms = self._timeline.now_ms  # what an earlier stall held back arrives when that one would have ended
             self._until_ms[fault.kind] = max(self._until_ms.get(fault.kind, 0), self._timeline.now_ms + fault.for_ms)
             self._amounts[fault.kind] = fault.amount
             if fault.kind in _REFUSALS and self._connection is not None:

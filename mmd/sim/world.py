@@ -228,6 +228,8 @@ class World:
 
     def _note(self, fault: Fault) -> None:
         self._struck.append(fault)
+        if fault.kind is Kind.REQUEST_TWICE:
+            self.oracle.replayed(fault.for_ms)
         self._log("fault", str(fault))
 
     # --- looking on
