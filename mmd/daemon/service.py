@@ -219,16 +219,18 @@ class Service:
 
     # --- end --------------------------------------------------------------------------------------------------------------------------
 
-    def _latch_halt(self, reason: str) -> None:
+    def _latch_halt(self, reason: str) -> bool:
+        """Latch the halt, where there is a latch; False where the disk does not take it."""
         if self._latch is None:
-            return
+            return True
         try:
             self._latch.set(Halt(reason, datetime.now(timezone.utc).isoformat(timespec="seconds")))
         except OSError as error:
-            fields = {"file": self._latch.path, "why": error.strerror or error, "does": "ends all the same; do not restart it unseen"}
+            fields = {"file": self._latch.path, "why": error.strerror or error, "does": "ends with 78, so that no supervisor restarts it"}
             log_notice(Notice(Level.ERROR, "halt_not_latched", fields))
-        else:
-            log_notice(Notice(Level.ERROR, "halted", {"why": reason, "file": self._latch.path, "does": "stays down until `resume`"}))
+            return False
+        log_notice(Notice(Level.ERROR, "halted", {"why": reason, "file": self._latch.path, "does": "stays down until `resume`"}))
+        return True
 
     def _flatten(self) -> None:
         """Close the position at the market, as the operator asked for in the configuration; a failure is told, the halt stays."""
@@ -240,8 +242,9 @@ class Service:
     def _report_end(self, engine: Engine, finished: Finished) -> int | None:
         if finished.cause is Cause.RULES and finished.clean:
             return None
+        latched = True
         if finished.cause is Cause.HALT:
-            self._latch_halt(finished.reason)
+            latched = self._latch_halt(finished.reason)
             if self._config.engine.risk.flatten_on_halt:
                 self._flatten()
         account = engine.account
@@ -257,6 +260,8 @@ class Service:
             "open_orders": "unknown" if finished.open_orders is None else finished.open_orders,
         }
         code = _EXIT_CODES[finished.cause] if finished.clean or finished.cause is not Cause.STOP else EXIT_FAILED
+        # A halt that outlives the process nowhere else must at least not be undone by the supervisor.
+        code = code if latched else EXIT_CONFIG
         level = Level.INFO if finished.clean and code == EXIT_CLEAN else Level.ERROR
         if not finished.clean and self._config.engine.risk.countdown_ms:
             fields["does"] = f"leaves the venue's countdown armed, which cancels what is open in {self._config.engine.risk.countdown_ms} ms"

@@ -159,3 +159,15 @@ def test_a_loss_halts_the_run_and_the_next_start_is_refused(exchange: Exchange, 
     assert exchange.open_orders() == []
     refused = run_daemon("-c", config)
     assert refused.exit_code() == 78 and "trading was halted" in refused.lines[-1]
+
+
+def test_a_halt_that_cannot_be_latched_is_not_restarted_either(exchange: Exchange, run_daemon: Run, tmp_path: Path) -> None:
+    """Where the disk does not take the latch, the exit code itself keeps a supervisor from starting it again."""
+    daemon = run_daemon("-c", exchange.config(tmp_path))
+    daemon.wait_for(r" placed ")
+    name = market_name(exchange.server.rest_url, "paper", "ETHUSDT")
+    (tmp_path / "state" / f"{name}.halt").mkdir()
+    client(exchange).change_leverage(symbol="ETHUSDT", leverage=7)
+    assert daemon.exit_code() == 78
+    assert any(" halt_not_latched " in line for line in daemon.lines)
+    assert exchange.open_orders() == []
