@@ -53,6 +53,8 @@ _LIMIT_SLACK = Decimal("1.03")
 # Refusals that a filter of the symbol gives (V1 "Error Codes").
 _FILTER_CODES = frozenset({-1111, -4001, -4002, -4003, -4004, -4005, -4013, -4014, -4023, -4164})
 _PRICE_BAND_CODES = frozenset({-4016, -4024})
+# What others trade so shortly before the end comes after the last reading.
+_AT_REST_MS = 3_000
 # A ban ends at a time of the venue's clock, which the process knows within half a round trip.
 _SILENCE_SLACK_MS = 200
 # How many refusals may tell a process of a changed filter before it has read the rules, and how long after it has asked for them.
@@ -109,6 +111,7 @@ class Oracle:
         self._start_ms = timeline.now_ms
         self._read = 0
         self._rules_read_ms = 0
+        self._foreign_trade_ms = 0
         self._filter_refusals = 0
         self._live: dict[int, _Live] = {}
         self._posted: set[str] = set()
@@ -182,6 +185,7 @@ class Oracle:
             self.break_(14, f"{details['client_order_id']} took {details['lots']} lots")
         if not own or (live is not None and live.replayed):
             self.foreign_lots += details["lots"]
+            self._foreign_trade_ms = self._timeline.now_ms
 
     def _check_late(self, client_order_id: str, at_ms: int) -> None:
         session = client_order_id[len(self._prefix):].partition("-")[0]
@@ -258,7 +262,7 @@ class Oracle:
             if own and process.engine is not None:  # before that it has read nothing, and leaves what an earlier run left to its countdown
                 self.break_(1, f"{own[0]} is live after a clean exit")
             self._left[session] = (1, now_ms)
-            if process.engine is not None:
+            if process.engine is not None and now_ms - self._foreign_trade_ms > _AT_REST_MS:
                 for invariant, text in differences(process.engine, self._view(process), self._venue):
                     self.break_(invariant, text)
         elif finished is not None or code == KILLED:

@@ -63,7 +63,7 @@ class OwnView:
         self._order_ids: dict[str, int] = {}
         self._twins: set[str] = set()  # client ids of two orders: something on the way has sent the POST twice
         self._refused: set[str] = set()  # what turns up after its refusal is no order of a slot: it is cancelled, and no slot waits for it
-        self._accepted_ms: deque[int] = deque(maxlen=20)  # true times of the replies to accepted orders
+        self._accepted_ms: deque[int] = deque(maxlen=20)  # the exchange's times at which orders were accepted
         self._halted = ""
         self._dead: set[int] = set()  # order ids that were reported terminal
         self._unknown: set[str] = set()
@@ -124,7 +124,7 @@ class OwnView:
         elif isinstance(outcome, OrderReport):
             self._report(outcome)
             if isinstance(request, Place):
-                self._accepted_ms.append(self._process.timeline.now_ms)
+                self._accepted_ms.append(outcome.update_time_ms)
         if isinstance(request, Place) and isinstance(outcome, (Refusal, Unsent)):
             self._refused.add(request.client_order_id)
             self._release(request.client_order_id)
@@ -144,7 +144,7 @@ class OwnView:
         if report.status.is_terminal:
             self._dead.add(report.order_id)
             self._release(report.client_order_id)
-        elif report.client_order_id.startswith(self._prefix) and report.order_id not in self._dead and report.client_order_id not in self._refused:
+        elif report.client_order_id.startswith(self._prefix) and report.order_id not in self._dead and report.client_order_id not in self._refused | self._twins:
             self._held[report.client_order_id] = report.side
             self._unknown.discard(report.client_order_id)
 
