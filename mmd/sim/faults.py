@@ -67,6 +67,8 @@ class Kind(str, Enum):
 
 REQUEST_KINDS = frozenset(list(Kind)[: list(Kind).index(Kind.USER_CUT)])
 FRAME_KINDS = frozenset({Kind.FRAME_CROSSED, Kind.FRAME_EMPTY, Kind.FRAME_FAR, Kind.FRAME_GARBAGE, Kind.FRAME_OLD})
+# The venue did as it was told, and the caller does not learn it from the reply.
+_AFTER_EFFECT = frozenset({Kind.REPLY_LOST, Kind.RESET_AFTER, Kind.BODY_CUT, Kind.ERROR_AFTER})
 # The run ends or stands still after these; a few a run are enough.
 RARE_KINDS = frozenset({Kind.LEVERAGE, Kind.MARGIN_TYPE, Kind.HEDGE_MODE, Kind.LIQUIDATION, Kind.BANNED, Kind.SUSPEND, Kind.KILL, Kind.TERM})
 
@@ -150,7 +152,12 @@ def draw_schedule(seed: int, kinds: frozenset[Kind] = frozenset(Kind)) -> Schedu
     kept = [kind for number, kind in enumerate(drawn) if kind not in RARE_KINDS or sum(k in RARE_KINDS for k in drawn[:number]) < rare]
     # Trouble comes in heaps: most faults fall near one of a few moments, so that they meet.
     heaps = [random.randint(0, faulty_ms) for _ in range(random.randint(1, 4))]
-    faults = sorted((_draw_fault(random, kind, _draw_time(random, heaps, faulty_ms)) for kind in kept), key=lambda fault: fault.at_ms)
+    faults = [_draw_fault(random, kind, _draw_time(random, heaps, faulty_ms)) for kind in kept]
+    if Kind.USER_LATE in kinds:
+        # A timely echo on the user stream mends much of what a reply does wrong, so some of these come with late events.
+        misleading = [fault for fault in faults if fault.kind in _AFTER_EFFECT and random.random() < 0.4]
+        faults += [Fault(fault.at_ms, Kind.USER_LATE, for_ms=15_000, amount=2_000) for fault in misleading]
+    faults.sort(key=lambda fault: fault.at_ms)
     return Schedule(
         seed=seed,
         settings=_draw_settings(random),
