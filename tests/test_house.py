@@ -21,7 +21,9 @@ FLOORS: dict[str, frozenset[str]] = {
     "venue": frozenset({"core"}),
     "paper": frozenset({"core"}),
     "sim": frozenset({"core", "venue", "paper"}),
-    "daemon": frozenset({"core", "venue", "paper", "sim"}),
+    "ledger": frozenset({"core"}),
+    "report": frozenset({"core", "ledger"}),
+    "daemon": frozenset({"core", "venue", "paper", "sim", "ledger", "report"}),
 }
 
 # The half of the paper floor that may touch the world: its two doors, what runs them, its command line, and the reader of recordings.
