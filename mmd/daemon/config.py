@@ -108,10 +108,25 @@ class LogConfig:
 
 @dataclass(frozen=True, slots=True)
 class ReportConfig:
-    """How often a line of prices and a line of balances is logged, in milliseconds; 0: never."""
+    """What is shown while it runs: how often a line of prices and one of balances is logged, in milliseconds (0: never), and where the web page is
+    served: `http` is (host, port), None where it is not."""
 
     prices_ms: int = 10_000
     balances_ms: int = 60_000
+    http: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerConfig:
+    """Where the durable record is kept: `file` is `auto` (`<config name>.ledger` in the state directory), `none`, or an absolute path.
+
+    A mark of the market and the position is kept every `mark_ms`. Orders that never filled, and what happened to the others step by step, are
+    dropped after `keep_orders_days`; fills, income and marks never are.
+    """
+
+    file: str = "auto"
+    mark_ms: int = 10_000
+    keep_orders_days: int = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +144,7 @@ class Config:
     connection: ConnectionConfig = ConnectionConfig()
     logging: LogConfig = LogConfig()
     reports: ReportConfig = ReportConfig()
+    ledger: LedgerConfig = LedgerConfig()
 
 
 def load_config(path: str | Path, symbol: str | None = None, overrides: Mapping[str, str] | None = None) -> Config:
@@ -216,7 +232,7 @@ def _build(path: Path, values: Mapping[str, Mapping[str, Any]]) -> Config:
     return Config(path=path, name=path.stem, **{"symbol": "", **part("config")}, exchange=ExchangeConfig(**exchange),
                   paper=PaperConfig(**part("paper")), account=AccountConfig(**part("account")), engine=engine,
                   connection=ConnectionConfig(**part("connection")), logging=LogConfig(**part("logging")),
-                  reports=ReportConfig(**part("reports")))
+                  reports=ReportConfig(**part("reports")), ledger=LedgerConfig(**part("ledger")))
 
 
 def _s(milliseconds: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
 import stat
 from collections.abc import Mapping
@@ -193,6 +194,25 @@ class Url:
 
 
 @dataclass(frozen=True, slots=True)
+class ListenAddress:
+    """Where to serve: `host:port`, or a port alone for 127.0.0.1; read as (host, port). A host is an address literal or localhost."""
+
+    def read(self, entry: Entry) -> tuple[str, int]:
+        allowed = "an address to serve at, like 127.0.0.1:9680"
+        text = _scalar(entry, allowed).strip()
+        host, colon, port = text.rpartition(":")
+        host = host if colon else "127.0.0.1"
+        bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+        try:
+            is_literal = bare == "localhost" or bool(ipaddress.ip_address(bare))
+        except ValueError:
+            is_literal = False
+        if not is_literal or (":" in bare) is not (bare != host) or not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) > 65535:
+            raise Unfit(f"must be {allowed}")
+        return bare, int(port)
+
+
+@dataclass(frozen=True, slots=True)
 class DataFile:
     """The path of a file that must exist, relative to the configuration (or to the working directory, on the command line)."""
 
@@ -208,7 +228,7 @@ class DataFile:
 
 
 @dataclass(frozen=True, slots=True)
-class LogFile:
+class OutputFile:
     """`auto`, `none`, or the path of a file to write."""
 
     def read(self, entry: Entry) -> str:

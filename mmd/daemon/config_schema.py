@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from mmd.core.units import Side
-from mmd.daemon.config_kinds import Choice, DataFile, Flag, Kind, LogFile, Names, Nullable, Number, Seconds, Text, Unfit, Url, Whole, shown
+from mmd.daemon.config_kinds import Choice, DataFile, Flag, Kind, ListenAddress, Names, Nullable, Number, OutputFile, Seconds, Text, Unfit, Url, Whole, shown
 from mmd.daemon.config_text import Entry, Fault
 
 
@@ -96,11 +96,15 @@ KEYS: tuple[Key, ...] = (
     Key("timing.probe_interval", Seconds("0.1", "3600"), "connection", "probe_interval_ms"),
     Key("logging.level", Choice({word: word for word in ("debug", "info", "warning", "error")}), "logging", "level"),
     Key("logging.console", Flag(), "logging", "console"),
-    Key("logging.file", LogFile(), "logging", "file"),
+    Key("logging.file", OutputFile(), "logging", "file"),
     Key("logging.release_mode", Flag(), "logging", "release_mode"),
     Key("logging.utc", Flag(), "logging", "utc"),
     Key("reports.prices", Seconds("0.1", "86400", off=True), "reports", "prices_ms"),
     Key("reports.balances", Seconds("0.1", "86400", off=True), "reports", "balances_ms"),
+    Key("reports.http", Nullable(ListenAddress()), "reports", "http"),
+    Key("ledger.file", OutputFile(), "ledger", "file"),
+    Key("ledger.marks", Seconds("1", "3600"), "ledger", "mark_ms"),
+    Key("ledger.keep_orders_days", Whole(1, 36500), "ledger", "keep_orders_days"),
 )
 
 _BY_NAME = {key.name: key for key in KEYS}

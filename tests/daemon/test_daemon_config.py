@@ -17,6 +17,7 @@ from mmd.daemon.config import (
     Config,
     ConnectionConfig,
     ExchangeConfig,
+    LedgerConfig,
     LogConfig,
     PaperConfig,
     ReportConfig,
@@ -26,7 +27,7 @@ from mmd.daemon.config_schema import KEYS
 
 PARTS = {"exchange": ExchangeConfig, "paper": PaperConfig, "account": AccountConfig, "strategy": StrategySettings, "orders": OrderSettings,
          "risk": RiskSettings, "fills": FillLimits, "timing": TimingSettings,
-         "connection": ConnectionConfig, "logging": LogConfig, "reports": ReportConfig}
+         "connection": ConnectionConfig, "logging": LogConfig, "reports": ReportConfig, "ledger": LedgerConfig}
 
 
 def write(directory: Path, text: str) -> Path:
@@ -85,6 +86,21 @@ def test_words_become_values(tmp_path: Path) -> None:
     assert config.account == AccountConfig(3, "ISOLATED")
     assert config.engine.orders.cancel_scope_symbol
     assert not config.engine.orders.post_only
+
+
+@pytest.mark.parametrize(("text", "means"), [
+    ("9680", ("127.0.0.1", 9680)), ("127.0.0.1:9680", ("127.0.0.1", 9680)), ("localhost:1", ("localhost", 1)), ("'[::1]:65535'", ("::1", 65535)),
+    ("0.0.0.0:80", ("0.0.0.0", 80)), ("null", None),
+])
+def test_an_address_to_serve_at(tmp_path: Path, text: str, means: tuple[str, int] | None) -> None:
+    """A port alone is on the loopback; any other host has to be written out."""
+    assert load(tmp_path, f"symbol: ETHUSDT\nreports:\n  http: {text}\n").reports.http == means
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "host:80", "127.0.0.1", "127.0.0.1:", ":80", "'::1:80'", "http://127.0.0.1:80", "'[127.0.0.1]:80'", "[1, 2]"])
+def test_no_address_to_serve_at(tmp_path: Path, text: str) -> None:
+    """What is no literal address with a port is refused before anything is served."""
+    assert "reports.http" in refusal(tmp_path, f"symbol: ETHUSDT\nreports:\n  http: {text}\n")
 
 
 def test_every_field_can_be_reached() -> None:
