@@ -27,6 +27,7 @@ from mmd.core.messages import (
 from mmd.core.orders import Happening, Order, OrderState
 from mmd.core.outcomes import Outcomes
 from mmd.core.quoting import Quote
+from mmd.core.records import OrderRecord
 from mmd.core.rules import SymbolRules
 from mmd.core.settings import EngineSettings
 from mmd.core.slots import Step, next_step
@@ -45,12 +46,15 @@ class Desk:
         client_ids: ClientIds,
         emit: Callable[[Action], None],
         count_refusal: Callable[[int], None] = lambda now_ms: None,
+        record: Callable[[OrderRecord], None] = lambda record: None,
     ) -> None:
-        """`emit` takes the requests and notices; `count_refusal` is told when the venue refuses an order or ends it at once."""
+        """`emit` takes the requests and notices; `count_refusal` is told when the venue refuses an order or ends it at once; `record` gets every order
+        each time that something has happened to it."""
         self._rules = rules
         self._settings = settings
         self._ids = client_ids
         self._emit = emit
+        self._record = record
         self._active: dict[str, Order] = {}  # may be live, or has fills that are not booked
         self._tombstones: OrderedDict[str, Order] = OrderedDict()
         self._slots: dict[Slot, Order] = {}
@@ -123,6 +127,7 @@ class Desk:
             return
         order.booked_lots += fill.size_lots
         order.executed_lots = max(order.executed_lots, order.booked_lots)
+        order.note("booked")
 
     def settle(self, asked_ms: int) -> None:
         """The account's position, asked for at `asked_ms`, is being adopted: what was executed before is in it, trade by trade or not."""
@@ -169,9 +174,9 @@ class Desk:
         """
         wanted = {(quote.side, quote.level): quote for quote in quotes}
         room = {side: sum(quote.size_lots for quote in quotes if quote.side is side) - self.resting_lots(side) for side in Side}
-        may_amend = self._outcomes.amends_work and self.budget.allows(now_ms)
         for order in list(self.live()):
             quote = wanted.pop(order.slot, None) if order.slot is not None and self._slots.get(order.slot) is order else None
+            may_amend = self._outcomes.amends_work and self.budget.allows(now_ms)  # each amend before this one has been counted
             step = next_step(order, quote, self._settings.orders, may_amend, now_ms)
             if step is Step.CANCEL:
                 self._cancel(order, now_ms)
@@ -251,8 +256,10 @@ class Desk:
             reduce_only=quote.reduce_only,
             post_only=self._settings.orders.post_only,
             requested_ms=now_ms,
+            observe=self._observed,
         )
         self._active[order.client_order_id] = self._slots[slot] = order
+        order.note("registered")
         self.budget.spend(now_ms)
         self._emit(Place(order.client_order_id, order.side, price, order.size_lots, order.reduce_only, order.post_only))
         return True
@@ -310,6 +317,14 @@ class Desk:
             executed_lots=report.executed_lots,
             settled_time_ms=report.update_time_ms - (fill is not None),
             echoed=True,
+            observe=self._observed,
         )
         self._active[order.client_order_id] = order
+        order.note("adopted")
         return order
+
+    def _observed(self, order: Order, happening: str) -> None:
+        self._record(OrderRecord(
+            order.client_order_id, order.order_id, order.side, order.reduce_only, happening, order.state.value, order.status, order.price_ticks,
+            order.size_lots, order.executed_lots,
+        ))  # fmt: skip

@@ -51,6 +51,7 @@ from mmd.core.messages import (
 )
 from mmd.core.position import Account
 from mmd.core.quoting import MarketView, PingPong, QuoteModel, Wanted
+from mmd.core.records import FillRecord, Record, StateRecord
 from mmd.core.risk import RiskGuard
 from mmd.core.rules import SymbolRules
 from mmd.core.rules_watch import RULES_CODES, RulesWatch
@@ -73,7 +74,7 @@ _CLOCK_CODES = frozenset({-1021})  # INVALID_TIMESTAMP
 
 
 class Engine:
-    """One market. `session` must be unique to the run (it goes into the client order ids)."""
+    """One market. `session` must be unique to the run (it goes into the client order ids). `records` is what the last step left for the record."""
 
     def __init__(self, rules: SymbolRules, settings: EngineSettings, session: str, quote_model: QuoteModel | None = None) -> None:
         self.rules = rules
@@ -83,9 +84,11 @@ class Engine:
         self.wanted: Wanted | None = None
         self.book = Book(settings.timing.stale_book_ms, settings.risk.max_mark_deviation)
         self.account = Account(rules)
+        self.records: list[Record] = []
+        self._recorded: StateRecord | None = None
         ids = ClientIds(settings.orders.client_id_prefix, session)
         self.risk = RiskGuard(rules, settings, self._emit)
-        self.desk = Desk(rules, settings, ids, self._emit, self.risk.refusal)
+        self.desk = Desk(rules, settings, ids, self._emit, self.risk.refusal, self._record)
         self.health = Health(settings, self.book, self.desk.budget, self.risk.breaker)
         self._quotes = quote_model or PingPong(rules, settings.strategy, settings.risk)
         self.truth = Truth(rules, settings, self.account, self.desk, self._book, self._emit)
@@ -114,9 +117,11 @@ class Engine:
 
     def step(self, event: Event, now_ms: int) -> list[Action]:
         """Take in one event at monotonic time `now_ms`, and say what is to be done, in order."""
+        self.records = []
         self._notice_gap(now_ms)
         self._handlers[type(event)](event, now_ms)
         self._review(now_ms)
+        self._record_state()
         out, self._out = self._out, []
         return out
 
@@ -136,6 +141,11 @@ class Engine:
     def position_lots(self) -> int:
         """Signed lots, what is executed but not yet booked included."""
         return self.account.position.amount_lots + self.desk.unbooked_lots
+
+    @property
+    def halt_reason(self) -> str | None:
+        """Why this run halts or has halted; None where it does not. It has to be latched at once, for the end may be cut short."""
+        return self._stop_reason if self._stop_cause is Cause.HALT else None
 
     def _notice_gap(self, now_ms: int) -> None:
         """The process, or the whole machine, stood still: what was believed before is old (FAULTS P7)."""
@@ -254,6 +264,9 @@ class Engine:
         order = self.desk.find(fill.client_order_id, fill.order_id)
         if order is not None:
             self.desk.book(order, fill)
+        client_order_id = order.client_order_id if order is not None else fill.client_order_id
+        mid = self.book.best_bid + self.book.best_ask if self.book.is_known else None
+        self._record(FillRecord(fill, client_order_id, order is not None, self.account.position.amount_lots, mid))
         price, size = self.rules.price, self.rules.size
         fields = {
             "side": fill.side.value,
@@ -265,7 +278,7 @@ class Engine:
             "fee_asset": fill.commission_asset,
             "maker": fill.maker,
             "trade": fill.trade_id,
-            "order": order.client_order_id if order is not None else fill.client_order_id or fill.order_id,
+            "order": client_order_id or fill.order_id,
         }
         self._emit(Notice(Level.FILL, "fill" if order is not None else "foreign_fill", fields))
 
@@ -404,3 +417,17 @@ class Engine:
 
     def _emit(self, action: Action) -> None:
         self._out.append(action)
+
+    def _record(self, record: Record) -> None:
+        self.records.append(record)
+
+    def _record_state(self) -> None:
+        """Leave the state for the record where it has changed; of a reason only what it is, for its details change all the time."""
+        if self.state is State.STOP:
+            reasons: tuple[str, ...] = (self._stop_reason,)
+        else:
+            reasons = tuple(reason.partition(":")[0] for reason in self.reasons) if self.state is not State.STOPPED else ()
+        record = StateRecord(self.state.value, reasons, self.wanted.mode.value if self.wanted is not None else None)
+        if record != self._recorded:
+            self._recorded = record
+            self.records.append(record)

@@ -6,7 +6,8 @@ it does not name raises `IllegalTransition` and changes nothing. DONE is never l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import Enum
 
 from mmd.core.errors import MmdError
@@ -115,6 +116,7 @@ class Order:
     """One own order. `slot` is None for an order adopted from an earlier run. Sizes in lots; `*_ms` on the monotonic clock.
 
     `executed_lots` is the venue's cumulative figure, `booked_lots` what we have booked trade by trade: the rest is still on its way.
+    `observe` is told of what has happened, wherever that left a trace.
     """
 
     client_order_id: str
@@ -144,6 +146,8 @@ class Order:
     echo_due_ms: int | None = None
     echoed: bool = False
     done_ms: int | None = None
+    observe: Callable[[Order, str], None] | None = field(default=None, repr=False, compare=False)
+    _seen: tuple[object, ...] = field(default=(), init=False, repr=False, compare=False)
 
     @property
     def is_live(self) -> bool:
@@ -172,6 +176,14 @@ class Order:
             self.query_due_ms = now_ms
             self.queries = 0
         self.state = state
+        self.note(happening.value)
+
+    def note(self, happening: str) -> None:
+        """Tell the observer, unless all that it would see is as it was."""
+        seen = (self.state, self.status, self.price_ticks, self.size_lots, self.executed_lots, self.order_id)
+        if self.observe is not None and seen != self._seen:
+            self._seen = seen
+            self.observe(self, happening)
 
     def learn(self, report: OrderReport, now_ms: int) -> None:
         """Take over what the venue reported, newest wins by its update time, and move along the table."""

@@ -47,6 +47,7 @@ from mmd.core.messages import (
     Tick,
     Unsent,
 )
+from mmd.core.records import Record
 from mmd.core.units import Side
 
 WINDOW_MS = 1_500
@@ -94,6 +95,7 @@ class ModelVenue:
         self.countdown_until_ms: int | None = None
         self.finished: Finished | None = None
         self.broken: list[str] = []
+        self.records: list[Record] = []
         self.steps = 0
         self.quoted_ms = 0  # when the engine last had a live order here
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
@@ -149,6 +151,7 @@ class ModelVenue:
                 self._drop_user("restarted")
             elif isinstance(action, (Place, Amend, Cancel, CancelAll, Query, Reconcile, ArmCountdown)):
                 self._take(action)
+        self.records += self.engine.records
         self._check()
 
     def _later(self, after_ms: int, act: Callable[[], None]) -> None:
