@@ -69,7 +69,7 @@ _HEDGE_MODE_CODE = -4061
 # Without credentials little can be done at the end, so the end comes soon.
 _WITHOUT_CREDENTIALS_MS = 3_000
 # A worse cause takes over from a milder one while it ends.
-_SEVERITY = (Cause.RULES, Cause.STOP, Cause.CREDENTIALS, Cause.HALT)
+_SEVERITY = (Cause.RULES, Cause.STOP, Cause.FAILURE, Cause.CREDENTIALS, Cause.HALT)
 _CLOCK_CODES = frozenset({-1021})  # INVALID_TIMESTAMP
 
 

@@ -38,11 +38,12 @@ _TERMINAL = frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJ
 
 
 class Cause(Enum):
-    """Why the engine stopped: it was asked to, the symbol's rules are no longer those it was made with (start anew), the venue no longer takes
-    the credentials, or going on would be dangerous."""
+    """Why the engine stopped: it was asked to, the symbol's rules are no longer those it was made with (start anew), something beside the trading
+    failed (the record cannot be kept; another start may mend it), the venue no longer takes the credentials, or going on would be dangerous."""
 
     STOP = "stop"
     RULES = "rules"
+    FAILURE = "failure"
     CREDENTIALS = "credentials"
     HALT = "halt"
 

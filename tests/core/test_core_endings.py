@@ -182,3 +182,17 @@ def test_deadlines_with_a_market_that_moves(rig: Rig) -> None:
         rig.depth()
         rig.settle_down()
     assert steps < 700
+
+
+@pytest.mark.parametrize(("first", "then", "counts"), [
+    (Cause.STOP, Cause.FAILURE, Cause.FAILURE), (Cause.FAILURE, Cause.STOP, Cause.FAILURE), (Cause.FAILURE, Cause.HALT, Cause.HALT),
+    (Cause.RULES, Cause.FAILURE, Cause.FAILURE), (Cause.CREDENTIALS, Cause.FAILURE, Cause.CREDENTIALS),
+])  # fmt: skip
+def test_the_worse_cause_counts_while_it_ends(first: Cause, then: Cause, counts: Cause) -> None:
+    """Two causes to stop, one after the other: it ends once, with the worse of them and that one's reason."""
+    rig = Rig()
+    rig.quoting()
+    rig.step(Stop("first", first))
+    rig.step(Stop("then", then))
+    rig.settle_down()
+    assert rig.finished == Finished(0, "first" if counts is first else "then", counts)
