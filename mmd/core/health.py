@@ -41,6 +41,11 @@ class Health:
         """The venue cancels everything `countdown_ms` after it got the request, so not before `countdown_ms` after it was sent."""
         self._armed_until_ms = sent_ms + countdown_ms
 
+    @property
+    def armed_until_ms(self) -> int | None:
+        """Until when the venue is known to cancel what we leave open; None where it was never armed."""
+        return self._armed_until_ms
+
     def countdown_failed(self, now_ms: int) -> None:
         self.countdown_due_ms = now_ms + self._settings.timing.reconcile_retry_ms
 

@@ -17,6 +17,7 @@ from mmd.venue.nonce import Nonces
 from mmd.venue.rest import RestClient, Timeouts
 from mmd.venue.signing import Signer, V1Signer
 from mmd.venue.silence import Silence
+from mmd.venue.usage import UsageMeter
 
 _FAMILIES: dict[str, Family] = {"v1": V1, "v3": V3}
 
@@ -37,9 +38,10 @@ class Venue:
     identity: str
     agent: str | None = None
     silence: Silence = field(default_factory=Silence)
+    meter: UsageMeter = field(default_factory=UsageMeter)
 
     def client(self) -> RestClient:
-        return RestClient(self.rest_url, self.family, self.signer, self.clock, self.timeouts, silence=self.silence)
+        return RestClient(self.rest_url, self.family, self.signer, self.clock, self.timeouts, silence=self.silence, meter=self.meter)
 
 
 def connect(

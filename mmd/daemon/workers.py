@@ -26,6 +26,11 @@ class Worker:
     def start(self) -> None:
         self._thread.start()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs. From any thread."""
+        return self._thread.is_alive()
+
     def join(self, timeout_s: float) -> bool:
         """Wait for the thread to end; False where it has not in time."""
         if self._thread.ident is not None:

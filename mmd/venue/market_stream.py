@@ -12,6 +12,7 @@ from mmd.venue.connection import DEFAULT_LIMITS, ConnectionLimits
 from mmd.venue.depth_frame import DepthReader
 from mmd.venue.json_fields import ParseError
 from mmd.venue.mark_frame import read_mark_price
+from mmd.venue.pulse import Pulse
 from mmd.venue.stream_loop import RENEWAL_S, StreamLoop, checked_ws_url
 
 
@@ -51,6 +52,11 @@ class MarketStream:
             Stream.MARKET, lambda: self._url, self._take, put, notice, generator,
             limits=limits, silence_limit_s=silence_limit_s, renewal_s=renewal_s, now_ms=now_ms,
         )  # fmt: skip
+
+    @property
+    def pulse(self) -> Pulse:
+        """May be read from any thread."""
+        return self._loop.pulse
 
     def run(self) -> None:
         """Connect, read, reconnect, until `stop`."""

@@ -16,9 +16,10 @@ from mmd.venue.clock import VenueClock, monotonic_ms
 from mmd.venue.endpoints import Call, Family
 from mmd.venue.lane_transport import Exchange, LaneSession
 from mmd.venue.redaction import describe
-from mmd.venue.rest_codec import CallFailed, Outgoing, RestCodec, Usage
+from mmd.venue.rest_codec import CallFailed, Outgoing, RestCodec
 from mmd.venue.signing import Params, Signer
 from mmd.venue.silence import Silence
+from mmd.venue.usage import Usage, UsageMeter
 
 __all__ = ["DEFAULT_TIMEOUTS", "MAX_BODY_BYTES", "CallFailed", "RestClient", "Timeouts", "Usage"]
 
@@ -39,10 +40,10 @@ class RestClient:
     """Calls of one family on one host, e.g. `https://fapi.asterdex.com`. For one thread at a time: each lane has its own."""
 
     def __init__(self, base_url: str, family: Family, signer: Signer | None, clock: VenueClock, timeouts: Timeouts = DEFAULT_TIMEOUTS,
-                 now_ms: Callable[[], int] = monotonic_ms, silence: Silence | None = None) -> None:
+                 now_ms: Callable[[], int] = monotonic_ms, silence: Silence | None = None, meter: UsageMeter | None = None) -> None:
         """Opens nothing yet. Raises ConfigError for a URL that is no plain http(s) origin. Without a signer only public calls work.
 
-        `silence` is to be shared by all clients of a venue: a 429 or 418 to one of them stops all.
+        `silence` and `meter` are to be shared by all clients of a venue: a 429 or 418 to one of them stops all, and the limits are common.
         """
         base_url = base_url.rstrip("/")
         parts = urlsplit(base_url)
@@ -53,7 +54,7 @@ class RestClient:
         self._exchange = Exchange()
         self._session = LaneSession(base_url, self._exchange, timeouts.answer_s)
         self._codec = RestCodec(
-            family, signer, clock, now_ms, {"Host": parts.netloc, "User-Agent": "mmd", "Accept-Encoding": "identity"}, silence
+            family, signer, clock, now_ms, {"Host": parts.netloc, "User-Agent": "mmd", "Accept-Encoding": "identity"}, silence, meter
         )  # fmt: skip
 
     @property

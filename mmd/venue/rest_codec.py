@@ -18,6 +18,7 @@ from mmd.venue.json_fields import ParseError, load_json, whole
 from mmd.venue.redaction import redact
 from mmd.venue.signing import CannotSign, Params, Signer, urlencode
 from mmd.venue.silence import DEFAULT_MS, Silence
+from mmd.venue.usage import Usage, UsageMeter
 
 _BANNED_UNTIL = re.compile(r"banned until (\d{12,15})")
 
@@ -53,24 +54,16 @@ class Outgoing(NamedTuple):
     body: bytes | None
 
 
-class Usage(NamedTuple):
-    """The rate-limit headers as last seen; None until the venue sends them (V1 "LIMITS")."""
-
-    weight_1m: int | None = None
-    orders_1m: int | None = None
-    seen_ms: int | None = None
-
-
 class RestCodec:
-    """Requests and answers of one family, for one lane. Attributes to read: usage."""
+    """Requests and answers of one family, for one lane."""
 
     def __init__(
         self, family: Family, signer: Signer | None, clock: VenueClock, now_ms: Callable[[], int], headers: Mapping[str, str],
-        silence: Silence | None = None,
+        silence: Silence | None = None, meter: UsageMeter | None = None,
     ) -> None:
         """`headers` go out with every request, the signer's with the private ones. Without a signer only public calls work.
 
-        `silence` is the one that all clients of a venue share: what one of them is told binds all.
+        `silence` and `meter` are those that all clients of a venue share: what one of them is told binds, and goes for, all.
         """
         self._family = family
         self._signer = signer
@@ -79,7 +72,12 @@ class RestCodec:
         self._public_headers = dict(headers)
         self._private_headers = {**headers, **(signer.headers if signer else {})}
         self._silence = silence or Silence()
-        self.usage = Usage()
+        self._meter = meter or UsageMeter()
+
+    @property
+    def usage(self) -> Usage:
+        """May be read from any thread."""
+        return self._meter.last
 
     def request(self, call: Call, params: Params = ()) -> Outgoing:
         """The request, signed for now.
@@ -110,7 +108,7 @@ class RestCodec:
 
     def answer(self, call: Call, status: int, headers: Mapping[str, str], body: bytes) -> Any:
         """The JSON of a whole answer. Raises CallFailed for everything that is no success."""
-        self._note_usage(headers)
+        self._meter.note(headers.get("X-MBX-USED-WEIGHT-1M"), headers.get("X-MBX-ORDER-COUNT-1M"), self._now_ms())
         try:
             answer = load_json(body)
         except ParseError as error:
@@ -141,12 +139,6 @@ class RestCodec:
             return int(header) * 1000
         return None
 
-    def _note_usage(self, headers: Mapping[str, str]) -> None:
-        weight, orders = headers.get("X-MBX-USED-WEIGHT-1M"), headers.get("X-MBX-ORDER-COUNT-1M")
-        if weight is not None or orders is not None:
-            last = self.usage
-            self.usage = Usage(_count(weight, last.weight_1m), _count(orders, last.orders_1m), self._now_ms())
-
 
 def _code(value: Any) -> int | None:
     """An error's code; "Cancel All Open Orders" sends it as text."""
@@ -154,7 +146,3 @@ def _code(value: Any) -> int | None:
         return whole({"code": value}, "code")
     except ParseError:
         return None
-
-
-def _count(header: str | None, last: int | None) -> int | None:
-    return int(header) if header is not None and header.isascii() and header.isdigit() and len(header) <= 9 else last

@@ -13,6 +13,7 @@ from mmd.core.messages import Event, Level, Notice, Stream, StreamDown, StreamUp
 from mmd.venue.backoff import Backoff
 from mmd.venue.clock import monotonic_ms
 from mmd.venue.connection import DEFAULT_LIMITS, Connection, ConnectionLimits, ConnectionLost
+from mmd.venue.pulse import Pulse
 
 # Connections are cut after 24 h (V1 "Websocket Market Streams"); an hour earlier it happens at a moment of our own choosing.
 RENEWAL_S = 23 * 3600.0
@@ -26,7 +27,8 @@ class StreamLoop:
     """The body of a stream's thread.
 
     `address` gives the URL to connect to and may ask the venue for it; `take(message, received_ms)` takes each message. `put` gets StreamUp and
-    StreamDown in turns. `silence_limit_s`: without any message for so long the connection is made anew (None: silence is fine).
+    StreamDown in turns. `silence_limit_s`: without any message for so long the connection is made anew (None: silence is fine). Attributes to read,
+    from any thread: `pulse`.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class StreamLoop:
         renewal_s: float = RENEWAL_S,
         now_ms: Callable[[], int] = monotonic_ms,
     ) -> None:
+        self.pulse = Pulse()
         self._stream = stream
         self._address = address
         self._take = take
@@ -96,6 +99,7 @@ class StreamLoop:
                 self._notice(Notice(Level.WARNING, "stream_connect_failed", {"stream": self._stream.value, "reason": str(error)}))
             return 0.0
         opened_at = time.monotonic()
+        self.pulse.connected(self._now_ms())
         self._put(StreamUp(self._stream))
         reason = "failed"
         try:
@@ -103,18 +107,20 @@ class StreamLoop:
         except (ConnectionLost, StreamBroken) as error:
             reason = str(error)
         finally:
+            self.pulse.lost()
             self._put(StreamDown(self._stream, self._leave(connection) or reason))
         return time.monotonic() - opened_at
 
     def _read(self, connection: Connection, renew_at: float) -> str:
-        take, now_ms = self._take, self._now_ms
+        take, now_ms, pulse = self._take, self._now_ms, self.pulse
         while True:
             left_s = renew_at - time.monotonic()
             if left_s <= 0:
                 return "planned renewal"
             message = connection.receive(left_s if self._silence_limit_s is None else min(left_s, self._silence_limit_s))
             if message is not None:
-                take(message, now_ms())
+                pulse.heard_ms = received_ms = now_ms()
+                take(message, received_ms)
             elif time.monotonic() < renew_at:
                 return f"no message for {self._silence_limit_s:g} s"
 

@@ -12,6 +12,7 @@ from mmd.venue.clock import monotonic_ms
 from mmd.venue.connection import DEFAULT_LIMITS, ConnectionLimits
 from mmd.venue.endpoints import Call
 from mmd.venue.json_fields import ParseError, as_object, text
+from mmd.venue.pulse import Pulse
 from mmd.venue.rest import RestClient
 from mmd.venue.stream_loop import RENEWAL_S, StreamBroken, StreamLoop, checked_ws_url
 from mmd.venue.user_events import ListenKeyExpired, UnknownEvent, read_user_event
@@ -54,6 +55,11 @@ class UserStream:
         self._loop = StreamLoop(
             Stream.USER, self._address, self._take, put, notice, generator, limits=limits, renewal_s=renewal_s, now_ms=now_ms
         )
+
+    @property
+    def pulse(self) -> Pulse:
+        """May be read from any thread."""
+        return self._loop.pulse
 
     def run(self) -> None:
         """Get a listen key, connect, read, reconnect, until `stop`."""

@@ -19,22 +19,23 @@ from mmd.venue.clock import ClockUnset, VenueClock
 from mmd.venue.endpoints import V1, Call
 from mmd.venue.rest import MAX_BODY_BYTES, CallFailed, RestClient, Timeouts, Usage
 from mmd.venue.signing import V1Signer
+from mmd.venue.usage import UsageMeter
 
 KEY = "k" * 64
 SECRET = "s" * 64
 ORDER = [("symbol", "ETHUSDT"), ("newClientOrderId", "mmd-1")]
 
 
-def client(url: str, answer_s: float = 0.4) -> RestClient:
+def client(url: str, answer_s: float = 0.4, meter: UsageMeter | None = None) -> RestClient:
     clock = VenueClock()
     clock.observe(1_700_000_000_000, 0, 0)
-    return RestClient(url, V1, V1Signer(KEY, SECRET), clock, Timeouts(1.0, answer_s), now_ms=lambda: 5_000)
+    return RestClient(url, V1, V1Signer(KEY, SECRET), clock, Timeouts(1.0, answer_s), now_ms=lambda: 5_000, meter=meter)
 
 
 @pytest.fixture
 def lane(request: pytest.FixtureRequest) -> Callable[..., RestClient]:
-    def make(url: str, answer_s: float = 0.4) -> RestClient:
-        rest = client(url, answer_s)
+    def make(url: str, answer_s: float = 0.4, meter: UsageMeter | None = None) -> RestClient:
+        rest = client(url, answer_s, meter)
         request.addfinalizer(rest.close)
         return rest
 
@@ -421,3 +422,14 @@ def test_a_base_url_that_is_none_is_a_config_error(url: str) -> None:
     """Refused before anything is opened."""
     with pytest.raises(ConfigError, match="rest_url"):
         RestClient(url, V1, None, VenueClock())
+
+
+def test_lanes_that_share_a_meter_see_each_other_s_usage(serve: Any, wire: Any, lane: Any) -> None:
+    """The limits are those of the address and the account, so the newest figure counts whichever lane has seen it."""
+    server = serve(wire.answer(b"{}", 200, "X-MBX-USED-WEIGHT-1M: 12"), wire.answer(b"{}", 200, "X-MBX-USED-WEIGHT-1M: 14", "X-MBX-ORDER-COUNT-1M: 2"))
+    meter = UsageMeter()
+    one, other = lane(server.url, meter=meter), lane(server.url, meter=meter)
+    one.call(Call.PING)
+    assert other.usage == Usage(12, None, 5_000)
+    other.call(Call.PING)
+    assert one.usage == meter.last == Usage(14, 2, 5_000)

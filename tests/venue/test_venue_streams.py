@@ -127,6 +127,18 @@ def test_a_lost_connection_is_made_anew(market: Any, running: Any) -> None:
     assert server.connections == 3
 
 
+def test_the_pulse_counts_connections_and_knows_the_last_message(market: Any, running: Any) -> None:
+    """Nothing before the first connection; then since when it is up, when it last heard anything (a frame it refused, too), how often it connected."""
+    stream, inbox, _ = market([depth_json(1), b"bye"], [b"{"])
+    assert (stream.pulse.up_since_ms, stream.pulse.heard_ms, stream.pulse.connects) == (None, None, 0)
+    running(stream)
+    inbox.next(6)
+    assert (stream.pulse.up_since_ms, stream.pulse.heard_ms, stream.pulse.connects) == (77, 77, 2)
+    stream.stop()
+    inbox.next(1)
+    assert stream.pulse.up_since_ms is None
+
+
 def test_restart_makes_a_new_connection_and_keeps_its_reason(market: Any, running: Any) -> None:
     """The engine's reason stands in StreamDown, not what the cut looked like from inside."""
     stream, inbox, _ = market([depth_json(1)], [depth_json(2)])
