@@ -6,106 +6,171 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from mmd.core.engine import Engine
+from mmd.core.rules import SymbolRules
+from mmd.core.units import Side
+from mmd.daemon.queue_guess import QueueGuess
 
 _ZERO = Decimal(0)
 
+Levels = tuple[tuple[int, int], ...]
 
-@dataclass(frozen=True)
-class OrderView:
-    """One own order that may still trade. Price and sizes as the venue writes them."""
+
+class OrderView(NamedTuple):
+    """One own order that may still trade. Ticks and lots; `ahead_lots` is the guess of what stands before it (queue_guess), None where there is none."""
 
     client_order_id: str
-    side: str
-    price: str
-    size: str
-    executed: str
+    order_id: int
+    side: Side
+    price_ticks: int
+    size_lots: int
+    executed_lots: int
+    reduce_only: bool
     state: str
     age_ms: int
+    ahead_lots: int | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class View:
-    """The engine at one moment. Prices and profit in the quote asset; `best_bid` and `best_ask` are None before the first book."""
+    """The engine at one moment, `drawn_ms`; all `*_ms` that are no ages are monotonic. Prices and profit in the quote asset, levels in ticks and lots.
 
+    `best_bid` and `best_ask` are None before the first book. `net_profit` is the run's, as the loss limit counts it.
+    """
+
+    drawn_ms: int
+    session: str
+    rules: SymbolRules
     state: str
+    state_since_ms: int
     reasons: tuple[str, ...]
+    reasons_since_ms: tuple[int, ...]
     mode: str | None
     waiting: str | None
-    best_bid: Decimal | None
-    best_ask: Decimal | None
+    bids: Levels
+    asks: Levels
     book_age_ms: int | None
     position: Decimal
     entry_price: Decimal
     orders: tuple[OrderView, ...]
+    foreign_orders: int
     balances: Mapping[str, Decimal]
     balance: Decimal
     fills: int
     filled_notional: Decimal
     realized_profit: Decimal
+    net_profit: Decimal
     commission: Mapping[str, Decimal]
+    orders_sent: int
+    orders_allowed: int
+    silent_until_ms: int
+    armed_until_ms: int | None
+
+    @property
+    def best_bid(self) -> Decimal | None:
+        return self.rules.price.decimal(self.bids[0][0]) if self.bids else None
+
+    @property
+    def best_ask(self) -> Decimal | None:
+        return self.rules.price.decimal(self.asks[0][0]) if self.asks else None
 
     @property
     def mid(self) -> Decimal | None:
-        if self.best_bid is None or self.best_ask is None:
-            return None
-        return (self.best_bid + self.best_ask) / 2
+        bid, ask = self.best_bid, self.best_ask
+        return None if bid is None or ask is None else (bid + ask) / 2
 
     @property
     def unrealized_profit(self) -> Decimal:
         """At mid; 0 when flat or without a book."""
-        return self.position * (self.mid - self.entry_price) if self.position and self.mid is not None else _ZERO
+        mid = self.mid
+        return self.position * (mid - self.entry_price) if self.position and mid is not None else _ZERO
 
 
-def view_of(engine: Engine, now_ms: int) -> View:
-    """Draw the view. On the main thread only."""
-    price, size, known = engine.rules.price, engine.rules.size, engine.book.is_known
-    account = engine.account
-    orders = tuple(
-        OrderView(
-            order.client_order_id,
-            order.side.value,
-            price.text(order.price_ticks),
-            size.text(order.size_lots),
-            size.text(order.executed_lots),
-            order.state.value,
-            now_ms - order.requested_ms,
+class Viewer:
+    """Draws the views of one engine, and remembers what a view shows beside the engine itself: since when, and places in queues. Main thread only."""
+
+    def __init__(self, engine: Engine, session: str, now_ms: int) -> None:
+        self._engine = engine
+        self._session = session
+        self._state = engine.state
+        self._state_since_ms = now_ms
+        self._reasons_since: dict[str, int] = {}
+        self._queues = QueueGuess()
+
+    def draw(self, now_ms: int) -> View:
+        engine = self._engine
+        account, book, desk = engine.account, engine.book, engine.desk
+        if engine.state is not self._state:
+            self._state, self._state_since_ms = engine.state, now_ms
+        reasons = engine.reasons
+        if reasons or self._reasons_since:
+            self._reasons_since = {reason: self._reasons_since.get(reason, now_ms) for reason in reasons}
+        live = tuple(desk.live())
+        ahead = self._queues.look(live, book)
+        known = book.is_known
+        return View(
+            drawn_ms=now_ms,
+            session=self._session,
+            rules=engine.rules,
+            state=engine.state.value,
+            state_since_ms=self._state_since_ms,
+            reasons=reasons,
+            reasons_since_ms=tuple(self._reasons_since[reason] for reason in reasons),
+            mode=engine.wanted.mode.value if engine.wanted else None,
+            waiting=engine.wanted.waiting if engine.wanted else None,
+            bids=book.bids,
+            asks=book.asks,
+            book_age_ms=engine.health.book_age_ms(now_ms),
+            position=engine.rules.size.decimal(engine.position_lots),
+            entry_price=account.position.entry_price,
+            orders=tuple(
+                OrderView(
+                    order.client_order_id, order.order_id, order.side, order.price_ticks, order.size_lots, order.executed_lots, order.reduce_only,
+                    order.state.value, now_ms - order.requested_ms, ahead.get(order.client_order_id),
+                )
+                for order in live
+            ),
+            foreign_orders=engine.truth.foreign_orders,
+            balances=dict(account.balances),
+            balance=account.balance(engine.settings.strategy.margin_assets),
+            fills=account.fills,
+            filled_notional=account.filled_notional,
+            realized_profit=account.realized_profit,
+            net_profit=engine.risk.profit(account, book.mid if known else None),
+            commission=dict(account.commission),
+            orders_sent=desk.budget.used(now_ms),
+            orders_allowed=desk.budget.per_minute,
+            silent_until_ms=desk.budget.silent_until_ms,
+            armed_until_ms=engine.health.armed_until_ms,
         )
-        for order in engine.desk.live()
-    )
-    return View(
-        state=engine.state.value,
-        reasons=engine.reasons,
-        mode=engine.wanted.mode.value if engine.wanted else None,
-        waiting=engine.wanted.waiting if engine.wanted else None,
-        best_bid=price.decimal(engine.book.best_bid) if known else None,
-        best_ask=price.decimal(engine.book.best_ask) if known else None,
-        book_age_ms=engine.health.book_age_ms(now_ms),
-        position=size.decimal(engine.position_lots),
-        entry_price=account.position.entry_price,
-        orders=orders,
-        balances=dict(account.balances),
-        balance=account.balance(engine.settings.strategy.margin_assets),
-        fills=account.fills,
-        filled_notional=account.filled_notional,
-        realized_profit=account.realized_profit,
-        commission=dict(account.commission),
-    )
 
 
 class Published:
-    """The latest view. `set` by the main thread, `get` by any."""
+    """The latest view, and what the daemon is about while there is none. `set` and `say` by the main thread, the rest by any."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._view: View | None = None
+        self._about = "starting"
 
     def set(self, view: View) -> None:
         with self._lock:
             self._view = view
 
+    def say(self, about: str) -> None:
+        """There is no engine now: `about` says in a word or two what is done instead."""
+        with self._lock:
+            self._view, self._about = None, about
+
     def get(self) -> View | None:
-        """None before the engine's first step."""
+        """None before the engine's first step, and between two engines."""
         with self._lock:
             return self._view
+
+    @property
+    def about(self) -> str:
+        """What the daemon does while there is no view."""
+        with self._lock:
+            return self._about

@@ -40,6 +40,7 @@ def price_line(view: View) -> Notice | None:
     """Best prices, and where our orders stand."""
     if view.best_bid is None or view.best_ask is None or view.mid is None:
         return None
+    price, size = view.rules.price, view.rules.size
     spread_bps = (view.best_ask - view.best_bid) / view.mid * 10_000
     fields: dict[str, object] = {
         "bid": view.best_bid,
@@ -49,7 +50,9 @@ def price_line(view: View) -> Notice | None:
         "book_age_ms": view.book_age_ms,
         "state": view.state,
         "mode": view.mode,
-        "orders": ",".join(f"{order.side}:{order.size}@{order.price}" for order in view.orders) or "none",
+        "orders": ",".join(
+            f"{order.side.value}:{size.text(order.size_lots)}@{price.text(order.price_ticks)}" for order in view.orders
+        ) or "none",
     }
     return Notice(Level.INFO, "prices", fields)
 

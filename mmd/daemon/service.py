@@ -19,7 +19,7 @@ from mmd.daemon.inbox import Inbox
 from mmd.daemon.interventions import Intervention
 from mmd.daemon.lanes import Lane, Lanes
 from mmd.daemon.logbook import conceal, log_notice
-from mmd.daemon.published import Published, view_of
+from mmd.daemon.published import Published, Viewer
 from mmd.daemon.reporters import Reporter, balance_line, fees_text, plain, price_line
 from mmd.daemon.session import new_session
 from mmd.daemon.startup import Prepared, SymbolNotTrading, VenueUnreachable, prepare
@@ -143,7 +143,9 @@ class Service:
 
     def _trade(self, prepared: Prepared) -> int | None:
         """The exit code; None where the market is to be started anew with other rules."""
-        engine = Engine(prepared.rules, self._config.engine, new_session())
+        session = new_session()
+        engine = Engine(prepared.rules, self._config.engine, session)
+        viewer = Viewer(engine, session, monotonic_ms())
         fields: dict[str, object] = {f"balance_{asset}": amount for asset, amount in sorted(prepared.balances.items()) if amount}
         fields |= {"leverage": prepared.leverage, "margin": prepared.margin_type, "mode": self._config.mode}
         fields |= {"maker_fee": plain(prepared.fees.maker), "taker_fee": plain(prepared.fees.taker)}
@@ -153,11 +155,11 @@ class Service:
         for worker in (*lane_workers, *stream_workers):
             worker.start()
         try:
-            finished = self._loop(engine, lanes, streams)
+            finished = self._loop(engine, viewer, lanes, streams)
         finally:
             # The lanes first perform what is queued, such as disarming the countdown.
             stop_all([*lane_workers, *stream_workers], _JOIN_S)
-        return self._report_end(engine, finished)
+        return self._report_end(engine, viewer, finished)
 
     def _make_lanes(self, prepared: Prepared) -> tuple[Lanes, list[Worker]]:
         stp_mode = self._config.engine.orders.stp_mode
@@ -188,7 +190,7 @@ class Service:
                 workers.append(Worker(f"{name}-reporter", reporter.run, reporter.stop, self._died))
         return {Stream.MARKET: market, Stream.USER: user}, workers
 
-    def _loop(self, engine: Engine, lanes: Lanes, streams: dict[Stream, MarketStream | UserStream]) -> Finished:
+    def _loop(self, engine: Engine, viewer: Viewer, lanes: Lanes, streams: dict[Stream, MarketStream | UserStream]) -> Finished:
         """The main loop: wait for an event or the engine's deadline, step, hand out the actions, publish."""
         event: Event | None = Tick()
         published_ms, published_state = 0, None
@@ -196,7 +198,7 @@ class Service:
             now_ms = monotonic_ms()
             finished = self._hand_out(engine.step(event or Tick(), now_ms), lanes, streams)
             if now_ms - published_ms >= _PUBLISH_EVERY_MS or engine.state is not published_state:
-                self._published.set(view_of(engine, now_ms))
+                self._published.set(viewer.draw(now_ms))
                 published_ms, published_state = now_ms, engine.state
             if finished is not None:
                 return finished
@@ -239,7 +241,7 @@ class Service:
         except MmdError as error:
             log_notice(Notice(Level.ERROR, "flatten_failed", {"why": error, "does": "leaves the position; look at the account"}))
 
-    def _report_end(self, engine: Engine, finished: Finished) -> int | None:
+    def _report_end(self, engine: Engine, viewer: Viewer, finished: Finished) -> int | None:
         if finished.cause is Cause.RULES and finished.clean:
             return None
         latched = True
@@ -248,7 +250,7 @@ class Service:
             if self._config.engine.risk.flatten_on_halt:
                 self._flatten()
         account = engine.account
-        view = view_of(engine, monotonic_ms())
+        view = viewer.draw(monotonic_ms())
         fields: dict[str, object] = {
             "why": finished.reason,
             "fills": account.fills,
