@@ -33,6 +33,7 @@ CREATE TABLE orders (
     price INTEGER NOT NULL, size INTEGER NOT NULL, executed INTEGER NOT NULL, amends INTEGER NOT NULL
 );
 CREATE INDEX orders_placed ON orders (placed_ms);
+CREATE INDEX orders_order_id ON orders (order_id) WHERE order_id IS NOT NULL;
 CREATE TABLE transitions (
     order_key INTEGER NOT NULL REFERENCES orders ON DELETE CASCADE, time_ms INTEGER NOT NULL, happening TEXT NOT NULL, state TEXT NOT NULL, status TEXT,
     price INTEGER NOT NULL, size INTEGER NOT NULL, executed INTEGER NOT NULL
