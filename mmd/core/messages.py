@@ -142,12 +142,16 @@ class OrderUpdate:
 
 @dataclass(frozen=True)
 class AccountUpdate:
-    """ACCOUNT_UPDATE. Only what the event names has changed: an asset or position that it leaves out is not zero."""
+    """ACCOUNT_UPDATE. Only what the event names has changed: an asset or position that it leaves out is not zero.
+
+    The balances hold everything up to and at `transaction_time_ms`, which the order events of the same match carry too.
+    """
 
     reason: str
     balances: Mapping[str, Decimal]
     position: PositionReport | None
     event_time_ms: int
+    transaction_time_ms: int = 0
 
 
 @dataclass(frozen=True)

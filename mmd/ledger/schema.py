@@ -12,11 +12,13 @@ MARK_OUT_S = (1, 5, 30, 300)  # seconds after a fill at which the mid is looked 
 
 _VERSION_1 = """
 -- What the ledger belongs to: venue (REST address), account (a digest), symbol, base_asset, quote_asset, margin_assets (comma-separated), and how
--- far the venue's own lists were read: trades_read_to (trade id), income_read_to_ms.
+-- far the venue's own lists were read: trades_read_to (trade id), income_read_to_ms; from_ms: what is before it was before the ledger (or before
+-- the embedded exchange began afresh); orders_swept_to_ms: older orders were thinned out.
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
 -- One run of the engine (a restart because the rules changed makes a new one). `new_account`: the exchange was embedded and began afresh, so that
--- balances before and after have nothing to do with each other. `alive_ms`: the last sign of life; `ended_ms` is NULL while it runs or if it was killed.
+-- balances before and after have nothing to do with each other. `alive_ms`: the last sign of life; `ended_ms` is NULL while it runs or if it was killed
+-- (the next run then writes the cause "killed").
 CREATE TABLE runs (
     run INTEGER PRIMARY KEY, session TEXT NOT NULL UNIQUE, version TEXT NOT NULL, new_account INTEGER NOT NULL,
     started_ms INTEGER NOT NULL, alive_ms INTEGER NOT NULL, ended_ms INTEGER, cause TEXT, why TEXT
@@ -43,7 +45,7 @@ CREATE INDEX transitions_order ON transitions (order_key);
 -- Every trade of the account on the symbol. Both sides of one trade may be ours, so the side belongs to the key. A positive commission was paid, a
 -- negative one received. `own`: of an order of ours (NULL where the venue's list did not say). `position` is signed, after the fill. `heard_ms` is when we
 -- learned of it, `source` how: stream, reconcile, or history (read from userTrades after a gap; no mids). `mid` is the mid when it was
--- learned of, `mid_1` … `mid_300` the mid so many seconds later (NULL where nobody was there to look).
+-- learned of (NULL where that was long after), `mid_1` … `mid_300` the mid so many seconds later (NULL where nobody was there to look).
 CREATE TABLE fills (
     symbol TEXT NOT NULL, trade_id INTEGER NOT NULL, side TEXT NOT NULL, time_ms INTEGER NOT NULL, heard_ms INTEGER NOT NULL, source TEXT NOT NULL,
     run INTEGER REFERENCES runs, order_id INTEGER NOT NULL, client_order_id TEXT NOT NULL, own INTEGER,

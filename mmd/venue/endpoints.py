@@ -22,6 +22,7 @@ class Call(Enum):
     QUERY = auto()
     OPEN_ORDERS = auto()
     USER_TRADES = auto()
+    INCOME = auto()
     POSITION_RISK = auto()
     BALANCE = auto()
     COUNTDOWN = auto()
@@ -72,6 +73,7 @@ V1: Family = {
     Call.QUERY: Endpoint("GET", "/fapi/v1/order", Security.SIGNED),
     Call.OPEN_ORDERS: Endpoint("GET", "/fapi/v1/openOrders", Security.SIGNED),
     Call.USER_TRADES: Endpoint("GET", "/fapi/v1/userTrades", Security.SIGNED),
+    Call.INCOME: Endpoint("GET", "/fapi/v1/income", Security.SIGNED),
     Call.POSITION_RISK: Endpoint("GET", "/fapi/v2/positionRisk", Security.SIGNED),
     Call.BALANCE: Endpoint("GET", "/fapi/v2/balance", Security.SIGNED),
     Call.COUNTDOWN: Endpoint("POST", "/fapi/v1/countdownCancelAll", Security.SIGNED),
@@ -98,6 +100,7 @@ V3: Family = {
     Call.QUERY: Endpoint("GET", "/fapi/v3/order", Security.SIGNED),
     Call.OPEN_ORDERS: Endpoint("GET", "/fapi/v3/openOrders", Security.SIGNED),
     Call.USER_TRADES: Endpoint("GET", "/fapi/v3/userTrades", Security.SIGNED),
+    Call.INCOME: Endpoint("GET", "/fapi/v3/income", Security.SIGNED),
     Call.POSITION_RISK: Endpoint("GET", "/fapi/v3/positionRisk", Security.SIGNED),
     Call.BALANCE: Endpoint("GET", "/fapi/v3/balance", Security.SIGNED),
     Call.COUNTDOWN: Endpoint("POST", "/fapi/v3/countdownCancelAll", Security.SIGNED),

@@ -100,6 +100,7 @@ def _account_update(event: Mapping[str, Any], rules: SymbolRules) -> AccountUpda
         balances={text(entry, "a"): number(entry, "wb") for entry in balances},
         position=position,
         event_time_ms=whole(event, "E"),
+        transaction_time_ms=whole(event, "T") if "T" in event else 0,
     )
 
 

@@ -89,7 +89,7 @@ class Maker:
         self._end_run(False)
         self._tell_hour()
         self.flush()
-        last = [("trades_read_to", str(self._trade_id)), ("income_from_ms", str(START_MS)), ("income_read_to_ms", str(self.now_ms))]
+        last = [("trades_read_to", str(self._trade_id)), ("from_ms", str(START_MS)), ("income_read_to_ms", str(self.now_ms))]
         self._connection.execute("BEGIN")
         self._connection.executemany("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", last)
         self._connection.execute("COMMIT")

@@ -112,7 +112,7 @@ def test_an_account_update_names_what_changed(rules: SymbolRules) -> None:
     """Wallet balances by asset, and our position among others."""
     assert read(account_event(), rules) == AccountUpdate(
         "ORDER", {"USDT": Decimal("122624.12345678"), "USDF": Decimal("1.00000000")}, PositionReport(-250, Decimal("2680.10000"), 1564745798938),
-        1564745798939,
+        1564745798939, 1564745798938,
     )  # fmt: skip
 
 
