@@ -30,13 +30,13 @@ from mmd.core.rules import SymbolRules, parse_rules
 from mmd.venue.batches import perform_batch
 from mmd.venue.clock import monotonic_ms
 from mmd.venue.endpoints import Call
+from mmd.venue.history import TRADES_PAGE, read_trades_page, trades_page
 from mmd.venue.json_fields import ParseError, as_object, text, whole
 from mmd.venue.new_order import place_params
 from mmd.venue.order_reply import HEDGE_MODE_CODE, HedgeMode, read_open_orders, read_order, read_position, read_trades, read_wallets
 from mmd.venue.rest_codec import Caller, CallFailed
 from mmd.venue.signing import Params
 
-TRADES_PAGE = 1000  # "Account Trade List": max 1000
 MAX_TRADES_PAGES = 50
 
 
@@ -188,10 +188,7 @@ class _Calls:
         fills: list[Fill] = []
         last = trade_id
         for _ in range(MAX_TRADES_PAGES):
-            params = [*self._symbol(), ("fromId", str(last + 1)), ("limit", str(TRADES_PAGE))]
-            page = read_trades((yield Call.USER_TRADES, params), self.rules)
-            if any(fill.trade_id <= last for fill in page):
-                raise ParseError("userTrades: trades from before fromId")
+            page = read_trades_page((yield trades_page(self.rules, last)), self.rules, last)
             fills += page
             if len(page) < TRADES_PAGE:
                 return tuple(fills)
