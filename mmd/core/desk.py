@@ -109,7 +109,7 @@ class Desk:
             order = self._adopt(report, fill, now_ms)
             if not report.status.is_terminal:
                 self._emit(Notice(Level.INFO, "leftover", {"order": report.client_order_id, "side": report.side.value, "does": "cancels"}))
-        elif not order.is_live and not report.status.is_terminal and self._contradicts(order, report):
+        elif self._contradicts(order, report):
             order = self._resurface(order, report, now_ms)
         was_live = order.is_live
         order.learn(report, now_ms)
@@ -157,6 +157,8 @@ class Desk:
                 self.hear(outcome, now_ms)
             else:
                 self._outcomes.queried(order, outcome, reply.sent_ms, now_ms)
+        elif isinstance(request, Place) and isinstance(outcome, OrderReport) and self._contradicts(order, outcome):
+            self.hear(outcome, now_ms)
         elif isinstance(request, Place):
             self._outcomes.placed(order, outcome, now_ms)
         elif isinstance(request, Amend):
@@ -292,6 +294,8 @@ class Desk:
     def _contradicts(self, gone: Order, report: OrderReport) -> bool:
         """Whether a live report is news on an order that is done: it was only declared so, or the venue has made another order of its client id
         (ids are unique among open orders only, so a POST that something on the way sends twice is taken twice: FAULTS O2). Otherwise it is old."""
+        if gone.is_live or report.status.is_terminal:
+            return False
         return gone.status is None or not gone.status.is_terminal or gone.order_id not in (0, report.order_id)
 
     def _resurface(self, gone: Order, report: OrderReport, now_ms: int) -> Order:

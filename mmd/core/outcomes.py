@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mmd.core.holds import Hold
-from mmd.core.messages import Action, Level, Lost, Notice, OrderReport, OrderStatus, Refusal, Unsent, why
+from mmd.core.messages import Action, Level, Notice, OrderReport, OrderStatus, Refusal, Unsent, why
 from mmd.core.orders import Happening, Order, OrderState
 from mmd.core.rules import SymbolRules
 from mmd.core.settings import EngineSettings
@@ -42,7 +42,8 @@ class Outcomes:
     def placed(self, order: Order, outcome: object, now_ms: int) -> None:
         if isinstance(outcome, OrderReport):
             if not order.echoed and order.echo_due_ms is None and order.is_live:
-                order.echo_due_ms = now_ms + self._settings.timing.echo_ms
+                # From when it was sent, for the reply may have been late, and the venue accepted it before that.
+                order.echo_due_ms = order.requested_ms + self._settings.timing.echo_ms
             was_live = order.is_live
             order.happen(Happening.PLACE_ACCEPTED, now_ms)
             order.learn(outcome, now_ms)
@@ -50,17 +51,12 @@ class Outcomes:
                 self.ended(order, now_ms)
             elif order.slot is not None and order.is_live:
                 self._tell("placed", order)
-        elif isinstance(outcome, Refusal):
+        elif isinstance(outcome, (Refusal, Unsent)):
             was_live = order.is_live
             order.happen(Happening.PLACE_REFUSED, now_ms)
             if was_live and not order.is_live:
-                self._refused(order, f"{outcome.code} {outcome.message}", outcome.code in _WOULD_TAKE, now_ms)
-        elif isinstance(outcome, Unsent):
-            was_live = order.is_live
-            order.happen(Happening.PLACE_REFUSED, now_ms)
-            if was_live and not order.is_live:
-                self._refused(order, outcome.reason, False, now_ms, by_venue=False)
-        elif isinstance(outcome, Lost):
+                self._refused_place(order, outcome, now_ms)
+        else:
             order.happen(Happening.PLACE_LOST, now_ms)
             self._doubt("order_unknown", order, outcome)
 
@@ -131,10 +127,15 @@ class Outcomes:
             # Only now it is proven that it rested: a post-only order that would take may be accepted first and expire a moment later.
             self.holds.setdefault(order.slot, Hold()).accept()
 
+    def _refused_place(self, order: Order, outcome: Refusal | Unsent, now_ms: int) -> None:
+        if isinstance(outcome, Unsent):
+            self._refused(order, outcome.reason, False, now_ms, by_venue=False)
+        else:
+            self._refused(order, f"{outcome.code} {outcome.message}", outcome.code in _WOULD_TAKE, now_ms)
+
     def _refused(self, order: Order, why: str, would_take: bool, now_ms: int, by_venue: bool = True) -> None:
         """Hold the slot back: a crossing post-only order a few times for one tick each, anything else for longer and longer."""
-        if order.slot is None:
-            return
+        assert order.slot is not None, "what is adopted has been seen live"
         hold = self.holds.setdefault(order.slot, Hold())
         waits = hold.refuse(would_take, self._settings.timing, now_ms)
         if waits and by_venue:

@@ -124,7 +124,8 @@ class PingPong:
 
     def _split(self, side: Side, size_lots: int, reduce_only: bool, view: MarketView, spreads: Spreads) -> tuple[Quote, ...]:
         """The size over as many levels as each can be an order of its own; one level where none can (its filters were looked at before)."""
-        for levels in range(self._strategy.levels, 0, -1):
+        levels = self._strategy.levels
+        while True:
             share, rest = divmod(size_lots, levels)
             quotes = []
             for level in range(levels):
@@ -133,7 +134,7 @@ class PingPong:
                 quotes.append(Quote(side, level, price, min(share + (rest if level == 0 else 0), self._largest), reduce_only))
             if levels == 1 or not any(self._rules.refuses(each.price_ticks, each.size_lots, reduce_only) for each in quotes):
                 return tuple(quotes)
-        raise AssertionError("one level is always returned")
+            levels -= 1
 
     @property
     def _largest(self) -> int:

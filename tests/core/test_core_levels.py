@@ -57,6 +57,20 @@ def test_a_fill_at_one_level_lets_nothing_grow_before_another_has_shrunk() -> No
     assert rig.engine.position_lots + rig.engine.desk.resting_lots(Side.BUY) <= target
 
 
+def test_amends_of_one_step_keep_to_the_budget_together() -> None:
+    """FAULTS O11: three levels are to move and the budget has room for one more order, so one is amended and the others are cancelled."""
+    rig = booted(3, price_change_threshold=Decimal(0))
+    for place in levels(rig):
+        rig.accept(place)
+    budget = rig.engine.desk.budget
+    while budget.used(rig.now_ms) < budget.per_minute - 1:
+        budget.spend(rig.now_ms)
+    rig.depth(mid=MID + 10)
+    assert len([each for each in rig.waiting if isinstance(each, Amend)]) == 1
+    assert len([each for each in rig.waiting if isinstance(each, Cancel)]) == 2
+    assert budget.used(rig.now_ms) == budget.per_minute
+
+
 def test_all_levels_go_when_the_mode_flips() -> None:
     """A fill past the threshold cancels the other bids, and the whole position is offered in as many levels."""
     rig = booted(2)

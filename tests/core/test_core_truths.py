@@ -130,6 +130,17 @@ def test_a_missing_echo_restarts_the_stream(rig: Rig) -> None:
     assert none_of(rig.run(5_000), RestartStream)
 
 
+def test_a_late_reply_leaves_less_time_for_the_echo(rig: Rig) -> None:
+    """FAULTS U2: the venue took the order before it answered, so the five seconds do not begin with an answer that was three on its way."""
+    rig.boot()
+    place = rig.pending(Place)
+    sent_ms = rig.now_ms
+    rig.run(3_000)
+    rig.answer(place, rig.report(place.client_order_id), sent_ms=sent_ms)
+    assert none_of(rig.run(1_900), RestartStream)
+    assert only(rig.run(200), RestartStream).stream is Stream.USER
+
+
 def test_an_order_that_ended_before_its_echo_still_needs_it(rig: Rig) -> None:
     """FAULTS U2: where orders live shorter than the wait for an echo, a deaf stream is found all the same."""
     rig.boot()

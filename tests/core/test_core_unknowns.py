@@ -127,6 +127,17 @@ def test_a_late_order_is_cancelled_until_it_is_gone(rig: Rig) -> None:
     assert len(rig.notices("late_order")) == 1
 
 
+def test_a_reply_that_tells_of_another_order_is_news(rig: Rig) -> None:
+    """FAULTS O2: the POST was sent twice on its way and the second answer passed on, after the first order had ended: the second one is cancelled."""
+    rig.boot()
+    place = rig.pending(Place)
+    rig.update(rig.report(place.client_order_id))
+    rig.update(rig.report(place.client_order_id, OrderStatus.CANCELED))
+    rig.answer(place, rig.report(place.client_order_id, order_id=999))
+    assert rig.order(place.client_order_id).is_live and rig.pending(Cancel).client_order_id == place.client_order_id
+    assert len(rig.notices("late_order")) == 1
+
+
 def test_a_late_order_that_fills_is_booked(rig: Rig) -> None:
     """Its trades move the position once, whether it lives on or not."""
     place = declared_gone(rig)
