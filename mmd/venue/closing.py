@@ -7,10 +7,10 @@ from mmd.core.rules import SymbolRules
 from mmd.core.units import Side
 from mmd.venue.endpoints import Call
 from mmd.venue.order_reply import read_order
-from mmd.venue.rest import RestClient
+from mmd.venue.rest_codec import Caller
 
 
-def close_at_market(rest: RestClient, rules: SymbolRules, side: Side, size_lots: int, client_order_id: str) -> OrderReport:
+def close_at_market(rest: Caller, rules: SymbolRules, side: Side, size_lots: int, client_order_id: str) -> OrderReport:
     """POST one reduce-only MARKET order (V1 "New Order"), which can never turn the position over.
 
     Raises CallFailed (its outcome may be Lost: then only a query tells) and ParseError.

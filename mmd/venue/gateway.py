@@ -40,6 +40,9 @@ from mmd.venue.signing import Params
 MAX_TRADES_PAGES = 50
 
 
+# What becomes of a new order in a batch that the venue does not know.
+NO_BATCHES = Unsent("the venue takes no batches")
+
 Ask = tuple[Call, Params]
 
 
@@ -100,7 +103,8 @@ class Gateway:
     def perform_batch(self, requests: Sequence[Place | Cancel]) -> list[Reply]:
         """What became of each of several new orders (at most 5), or of each of several cancels (at most 10), sent as one request.
 
-        Where the venue has no batches, they go out one by one, from then on always.
+        Where the venue has no batches, they go out one by one, from then on always. New orders that were in the one that showed it are Unsent: their ids
+        have been posted once, and are not posted again (FAULTS O2).
         """
         if len(requests) < 2 or not self._batches_work:
             return [self.perform(request) for request in requests]
@@ -108,8 +112,12 @@ class Gateway:
         outcomes = perform_batch(self._rest, self.rules, requests, self._stp_mode)
         if outcomes is None:
             self._batches_work = False
-            return [self.perform(request) for request in requests]
+            return [self._perform_after_batch(request, sent_ms) for request in requests]
         return [Reply(request, outcome, sent_ms) for request, outcome in zip(requests, outcomes, strict=True)]
+
+
+    def _perform_after_batch(self, request: Place | Cancel, sent_ms: int) -> Reply:
+        return Reply(request, NO_BATCHES, sent_ms) if isinstance(request, Place) else self.perform(request)
 
 
 T = TypeVar("T")

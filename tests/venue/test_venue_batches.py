@@ -98,14 +98,23 @@ def test_a_batch_that_fails_as_a_whole_fails_for_all(rules: SymbolRules, outcome
 
 
 def test_a_venue_without_batches_gets_single_requests_from_then_on(rules: SymbolRules) -> None:
-    """404 proves that nothing was done; the second batch does not even try."""
-    rest = Answers(Refusal(404, -5000, "Path invalid"), *(order(f"mmd-{n}") for n in (0, 1, 2, 0, 1, 2)))
+    """404 proves that nothing was done, but no client id is posted twice (FAULTS O2); the second batch does not even try."""
+    rest = Answers(Refusal(404, -5000, "Path invalid"), *(order(f"mmd-{n}") for n in (0, 1, 2)))
     gateway = Gateway(rest, rules, now_ms=lambda: 5)
-    for _ in range(2):
-        replies = gateway.perform_batch(PLACES)
-        assert [reply.request for reply in replies] == PLACES
-        assert all(isinstance(reply.outcome, OrderReport) and reply.outcome.status is OrderStatus.NEW for reply in replies)
-    assert [call for call, _ in rest.asked] == [Call.PLACE_BATCH] + [Call.PLACE] * 6
+    replies = gateway.perform_batch(PLACES)
+    assert [reply.request for reply in replies] == PLACES
+    assert all(isinstance(reply.outcome, Unsent) for reply in replies)
+    replies = gateway.perform_batch(PLACES)
+    assert [reply.request for reply in replies] == PLACES
+    assert all(isinstance(reply.outcome, OrderReport) and reply.outcome.status is OrderStatus.NEW for reply in replies)
+    assert [call for call, _ in rest.asked] == [Call.PLACE_BATCH] + [Call.PLACE] * 3
+
+
+def test_cancels_of_an_unknown_batch_go_out_one_by_one(rules: SymbolRules) -> None:
+    """A cancel may be sent again at any time, so it does not wait for the engine to ask once more."""
+    rest = Answers(Refusal(404, -5000, "Path invalid"), *(order(f"mmd-{n}") for n in (0, 1, 2)))
+    assert all(isinstance(reply.outcome, OrderReport) for reply in Gateway(rest, rules, now_ms=lambda: 5).perform_batch(CANCELS))
+    assert [call for call, _ in rest.asked] == [Call.CANCEL_BATCH] + [Call.CANCEL] * 3
 
 
 def test_one_request_alone_is_no_batch(rules: SymbolRules) -> None:
