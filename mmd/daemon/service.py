@@ -12,7 +12,7 @@ from types import FrameType
 from mmd import __version__
 from mmd.core.engine import Engine
 from mmd.core.errors import ConfigError, MmdError
-from mmd.core.messages import Action, Cause, CheckClock, Event, Finished, Level, Notice, RestartStream, Stop, Stream, Tick
+from mmd.core.messages import Action, Cause, CheckClock, ClockReading, Event, Finished, Level, Notice, RestartStream, Stop, Stream, Tick
 from mmd.daemon.config import Config
 from mmd.daemon.connections import Venue
 from mmd.daemon.inbox import Inbox
@@ -51,6 +51,7 @@ class Service:
         self._inbox = Inbox()
         self._published = Published()
         self._generator = random.Random()  # jitters reconnects, decides nothing
+        self._halt_latched: bool | None = None  # None: there is no halt
 
     def run(self) -> int:
         """Start, quote, stop. Blocks until a signal, or until going on is impossible. On the main thread.
@@ -192,11 +193,14 @@ class Service:
 
     def _loop(self, engine: Engine, viewer: Viewer, lanes: Lanes, streams: dict[Stream, MarketStream | UserStream]) -> Finished:
         """The main loop: wait for an event or the engine's deadline, step, hand out the actions, publish."""
-        event: Event | None = Tick()
+        # How well the start could learn the time; the clock's own thread will not tell before a minute has passed.
+        event: Event | None = ClockReading(self._venue.clock.uncertainty_ms(monotonic_ms()))
         published_ms, published_state = 0, None
         while True:
             now_ms = monotonic_ms()
             finished = self._hand_out(engine.step(event or Tick(), now_ms), lanes, streams)
+            if engine.halt_reason is not None:
+                self._latch_halt(engine.halt_reason)  # at once: a process that is killed before its end stays halted too
             if now_ms - published_ms >= _PUBLISH_EVERY_MS or engine.state is not published_state:
                 self._published.set(viewer.draw(now_ms))
                 published_ms, published_state = now_ms, engine.state
@@ -222,16 +226,19 @@ class Service:
     # --- end --------------------------------------------------------------------------------------------------------------------------
 
     def _latch_halt(self, reason: str) -> bool:
-        """Latch the halt, where there is a latch; False where the disk does not take it."""
-        if self._latch is None:
-            return True
+        """Latch the halt, once, where there is a latch; False where the disk does not take it."""
+        if self._halt_latched is None:
+            self._halt_latched = self._latch is None or self._set_latch(self._latch, reason)
+        return self._halt_latched
+
+    def _set_latch(self, latch: HaltLatch, reason: str) -> bool:
         try:
-            self._latch.set(Halt(reason, datetime.now(timezone.utc).isoformat(timespec="seconds")))
+            latch.set(Halt(reason, datetime.now(timezone.utc).isoformat(timespec="seconds")))
         except OSError as error:
-            fields = {"file": self._latch.path, "why": error.strerror or error, "does": "ends with 78, so that no supervisor restarts it"}
+            fields = {"file": latch.path, "why": error.strerror or error, "does": "ends with 78, so that no supervisor restarts it"}
             log_notice(Notice(Level.ERROR, "halt_not_latched", fields))
             return False
-        log_notice(Notice(Level.ERROR, "halted", {"why": reason, "file": self._latch.path, "does": "stays down until `resume`"}))
+        log_notice(Notice(Level.ERROR, "halted", {"why": reason, "file": latch.path, "does": "stays down until `resume`"}))
         return True
 
     def _flatten(self) -> None:
@@ -246,7 +253,7 @@ class Service:
             return None
         latched = True
         if finished.cause is Cause.HALT:
-            latched = self._latch_halt(finished.reason)
+            latched = self._latch_halt(finished.reason)  # which the loop has done before, where it could
             if self._config.engine.risk.flatten_on_halt:
                 self._flatten()
         account = engine.account

@@ -111,8 +111,10 @@ def test_the_engine_halts_on_a_loss() -> None:
     place = rig.accept()
     rig.fill(place.client_order_id)
     rig.accept()
+    assert rig.engine.halt_reason is None
     rig.depth(MID - 30_000)
-    assert rig.state is State.STOP
+    assert rig.state is State.STOP and rig.finished is None
+    assert "risk.max_loss" in (rig.engine.halt_reason or ""), "to be latched before the end is reached"
     rig.settle_down()
     finished = rig.finished
     assert finished is not None and finished.cause is Cause.HALT and finished.open_orders == 0

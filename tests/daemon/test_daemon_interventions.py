@@ -62,13 +62,15 @@ def test_a_second_daemon_and_a_flatten_are_locked_out(exchange: Exchange, run_da
 
 
 def test_a_halt_outlives_restarts_until_resume(exchange: Exchange, run_daemon: Run, tmp_path: Path) -> None:
-    """Hedge mode switched on under a running daemon halts it; it stays down, with 78, until `resume`."""
+    """A changed leverage halts a running daemon, which latches that before it does anything else; it stays down, with 78, until `resume`."""
     config = exchange.config(tmp_path)
     daemon = run_daemon("-c", config)
     daemon.wait_for(r" placed ")
     client(exchange).change_leverage(symbol="ETHUSDT", leverage=7)
     assert daemon.exit_code() == 1
     assert exchange.open_orders() == []
+    told = [line for line in daemon.lines if " halted " in line or " cancelled " in line]
+    assert len(told) == 2 and " halted " in told[0], "a process that is killed while it cancels would not stay down"
     for _ in range(2):
         refused = run_daemon("-c", config)
         assert refused.exit_code() == 78
