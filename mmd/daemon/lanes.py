@@ -6,6 +6,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from mmd.core.messages import Amend, ArmCountdown, Cancel, CancelAll, Place, Query, ReadRules, Reconcile, Reply, Request, Unsent
+from mmd.venue.at_work import AtWork, unwatched
 from mmd.venue.batches import MAX_CANCELS, MAX_PLACES
 from mmd.venue.clock import monotonic_ms
 from mmd.venue.gateway import Gateway
@@ -27,9 +28,14 @@ class Lane:
         """Queue a request; never blocks."""
         self._queue.put((request, self._now_ms()))
 
-    def run(self) -> None:
+    def run(self, at_work: AtWork = unwatched) -> None:
         """Perform what is queued until `stop`; what was queued before it is still performed."""
-        while (taken := self._take()) is not None:
+        while True:
+            at_work(False)
+            taken = self._take()
+            if taken is None:
+                return
+            at_work(True)
             request, queued_ms = taken
             if isinstance(request, (Place, Amend)) and self._now_ms() - queued_ms > STALE_MS:
                 # Decided on a market that is gone, perhaps in a state that is over; nothing of it has left yet.

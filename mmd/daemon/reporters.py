@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from mmd.core.messages import Level, Notice
 from mmd.daemon.published import Published, View
+from mmd.venue.at_work import AtWork, unwatched
 
 
 class Reporter:
@@ -21,9 +22,11 @@ class Reporter:
         self._log = log
         self._stopped = threading.Event()
 
-    def run(self) -> None:
+    def run(self, at_work: AtWork = unwatched) -> None:
         while not self._stopped.wait(self._interval_s):
+            at_work(True)
             self.report()
+            at_work(False)
 
     def report(self) -> None:
         """Log one line, where there is something to say yet."""

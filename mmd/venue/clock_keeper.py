@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from mmd.core.messages import ClockReading, Level, Notice
 from mmd.venue.account import synchronise
+from mmd.venue.at_work import AtWork, unwatched
 from mmd.venue.clock import VenueClock, monotonic_ms
 from mmd.venue.json_fields import ParseError
 from mmd.venue.rest import RestClient
@@ -37,7 +38,7 @@ class ClockKeeper:
         self._wake = threading.Event()
         self._stopped = False
 
-    def run(self) -> None:
+    def run(self, at_work: AtWork = unwatched) -> None:
         """Read the venue's time until `stop`."""
         wait_s = self._interval_s
         try:
@@ -46,7 +47,9 @@ class ClockKeeper:
                 self._wake.clear()
                 if self._stopped:
                     return
+                at_work(True)
                 wait_s = self._interval_s if self._read() else self._retry_s
+                at_work(False)
         finally:
             self._rest.close()
 

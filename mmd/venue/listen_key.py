@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from mmd.core.messages import Level, Notice
+from mmd.venue.at_work import AtWork, unwatched
 from mmd.venue.endpoints import Call
 from mmd.venue.rest import CallFailed, RestClient
 
@@ -25,11 +26,13 @@ class ListenKeyKeeper:
         self._interval_s = interval_s
         self._stopped = threading.Event()
 
-    def run(self) -> None:
+    def run(self, at_work: AtWork = unwatched) -> None:
         """PUT listenKey every `interval_s` until `stop`; on any failure, "no such key" (-1125) among them, `restart(reason)`."""
         try:
             while not self._stopped.wait(self._interval_s):
+                at_work(True)
                 self._keep_alive()
+                at_work(False)
         finally:
             self._rest.close()
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from mmd.core.messages import Depth, Event, FrameRefused, Notice, Stream
 from mmd.core.rules import SymbolRules
+from mmd.venue.at_work import AtWork, unwatched
 from mmd.venue.clock import VenueClock, monotonic_ms
 from mmd.venue.connection import DEFAULT_LIMITS, ConnectionLimits
 from mmd.venue.depth_frame import DepthReader
@@ -58,9 +59,9 @@ class MarketStream:
         """May be read from any thread."""
         return self._loop.pulse
 
-    def run(self) -> None:
+    def run(self, at_work: AtWork = unwatched) -> None:
         """Connect, read, reconnect, until `stop`."""
-        self._loop.run()
+        self._loop.run(at_work)
 
     def stop(self) -> None:
         """End `run` soon; returns at once. From any thread."""

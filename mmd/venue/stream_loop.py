@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from mmd.core.errors import ConfigError, MmdError
 from mmd.core.messages import Event, Level, Notice, Stream, StreamDown, StreamUp
+from mmd.venue.at_work import AtWork, unwatched
 from mmd.venue.backoff import Backoff
 from mmd.venue.clock import monotonic_ms
 from mmd.venue.connection import DEFAULT_LIMITS, Connection, ConnectionLimits, ConnectionLost
@@ -17,6 +18,9 @@ from mmd.venue.pulse import Pulse
 
 # Connections are cut after 24 h (V1 "Websocket Market Streams"); an hour earlier it happens at a moment of our own choosing.
 RENEWAL_S = 23 * 3600.0
+
+# A thread that reads looks up so often at least, which shows that it is not stuck.
+_LOOK_S = 15.0
 
 
 class StreamBroken(MmdError):
@@ -61,10 +65,12 @@ class StreamLoop:
         self._connection: Connection | None = None  # guarded by the lock
         self._restart_reason: str | None = None  # guarded by the lock
 
-    def run(self) -> None:
+    def run(self, at_work: AtWork = unwatched) -> None:
         """Until `stop`; whatever is raised that is no MmdError is a defect and ends the thread."""
         while not self._stopped.is_set():
-            lasted_s = self._connect_and_read()
+            at_work(True)
+            lasted_s = self._connect_and_read(at_work)
+            at_work(False)
             if not self._stopped.is_set():
                 self._stopped.wait(self._backoff.next_delay_s(lasted_s))
 
@@ -83,7 +89,7 @@ class StreamLoop:
                 self._restart_reason = reason
                 self._connection.abort()
 
-    def _connect_and_read(self) -> float:
+    def _connect_and_read(self, at_work: AtWork) -> float:
         """One connection from beginning to end; how long it was up, in seconds."""
         connection = Connection(self._limits)
         with self._lock:
@@ -103,7 +109,7 @@ class StreamLoop:
         self._put(StreamUp(self._stream))
         reason = "failed"
         try:
-            reason = self._read(connection, opened_at + self._renewal_s)
+            reason = self._read(connection, opened_at + self._renewal_s, at_work)
         except (ConnectionLost, StreamBroken) as error:
             reason = str(error)
         finally:
@@ -111,18 +117,22 @@ class StreamLoop:
             self._put(StreamDown(self._stream, self._leave(connection) or reason))
         return time.monotonic() - opened_at
 
-    def _read(self, connection: Connection, renew_at: float) -> str:
+    def _read(self, connection: Connection, renew_at: float, at_work: AtWork) -> str:
         take, now_ms, pulse = self._take, self._now_ms, self.pulse
+        silence_limit_s = float("inf") if self._silence_limit_s is None else self._silence_limit_s
+        silent_at = time.monotonic() + silence_limit_s
         while True:
-            left_s = renew_at - time.monotonic()
-            if left_s <= 0:
+            at_work(True)
+            now = time.monotonic()
+            if now >= renew_at:
                 return "planned renewal"
-            message = connection.receive(left_s if self._silence_limit_s is None else min(left_s, self._silence_limit_s))
+            if now >= silent_at:
+                return f"no message for {silence_limit_s:g} s"
+            message = connection.receive(min(renew_at - now, silent_at - now, _LOOK_S))
             if message is not None:
                 pulse.heard_ms = received_ms = now_ms()
+                silent_at = time.monotonic() + silence_limit_s
                 take(message, received_ms)
-            elif time.monotonic() < renew_at:
-                return f"no message for {self._silence_limit_s:g} s"
 
     def _leave(self, connection: Connection) -> str | None:
         """Let go of the connection; the reason for which it was cut from outside, if it was."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from mmd.core.messages import Event, Level, Notice, Stream
 from mmd.core.rules import SymbolRules
+from mmd.venue.at_work import AtWork, unwatched
 from mmd.venue.clock import monotonic_ms
 from mmd.venue.connection import DEFAULT_LIMITS, ConnectionLimits
 from mmd.venue.endpoints import Call
@@ -61,10 +62,10 @@ class UserStream:
         """May be read from any thread."""
         return self._loop.pulse
 
-    def run(self) -> None:
+    def run(self, at_work: AtWork = unwatched) -> None:
         """Get a listen key, connect, read, reconnect, until `stop`."""
         try:
-            self._loop.run()
+            self._loop.run(at_work)
         finally:
             self._rest.close()
 
