@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mmd.core.messages import Amend, Cancel, Outcome, Place, Reply, Request, Unsent
 from mmd.core.rules import SymbolRules
 from mmd.venue.batches import MAX_CANCELS, MAX_PLACES, Batch
-from mmd.venue.gateway import Conversation
+from mmd.venue.gateway import NO_BATCHES, Conversation
 from mmd.venue.rest_codec import CallFailed
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class Lane:
         self._codec = process.codec()
         self._queue: deque[tuple[Request, int]] = deque()
         self.is_idle = True
+        self._batches_work = True
 
     def send(self, request: Request) -> None:
         """Queue a request. The lane wakes up in a moment: what the engine decides in one step is queued together."""
@@ -45,7 +46,9 @@ class Lane:
             self._reply([request], [Unsent("waited too long behind another request")], self._now_ms())
             return
         together: list[Place | Cancel] = []
-        if isinstance(request, Place):
+        if not self._batches_work:
+            together = []
+        elif isinstance(request, Place):
             together = [request, *self._more(Place, MAX_PLACES - 1)]
         elif isinstance(request, Cancel):
             together = [request, *self._more(Cancel, MAX_CANCELS - 1)]
@@ -69,10 +72,39 @@ class Lane:
 
         def failed(failure: CallFailed) -> None:
             outcomes = batch.failed(failure.outcome)
-            assert outcomes is not None, "the paper exchange takes batches"
-            self._reply(requests, outcomes, sent_ms)
+            if outcomes is None:
+                # There are no batches, or so it was answered: from now on they go out one by one, of these the cancels only.
+                self._batches_work = False
+                self._one_by_one(requests, [], sent_ms)
+            else:
+                self._reply(requests, outcomes, sent_ms)
 
         self._transmit(*batch.ask, lambda answer: self._reply(requests, batch.answered(answer), sent_ms), failed)
+
+    def _one_by_one(self, requests: Sequence[Place | Cancel], outcomes: list[Outcome], sent_ms: int) -> None:
+        """As the gateway does it: the replies come together, when the last request is answered."""
+        if len(outcomes) == len(requests):
+            self._reply(requests, outcomes, sent_ms)
+            return
+        request = requests[len(outcomes)]
+        if isinstance(request, Place):
+            self._one_by_one(requests, [*outcomes, NO_BATCHES], sent_ms)
+            return
+        conversation = Conversation(request, self._rules)
+
+        def over() -> None:
+            self._one_by_one(requests, [*outcomes, conversation.outcome], sent_ms)
+
+        def taken(answer: Any) -> None:
+            conversation.answer(answer)
+            over()
+
+        def failed(failure: CallFailed) -> None:
+            conversation.fail(failure.outcome)
+            over()
+
+        assert conversation.ask is not None
+        self._transmit(*conversation.ask, taken, failed)
 
     def _proceed(self, request: Request, conversation: Conversation, sent_ms: int) -> None:
         if conversation.ask is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from decimal import Decimal
 from random import Random
 from typing import NamedTuple
 
@@ -22,6 +24,9 @@ _HTML = b"<html><head><title>Error</title></head><body><center><h1>Error</h1></c
 
 # What breaks for a while, breaks alone and in batches.
 _TOGETHER: tuple[frozenset[Call | None], ...] = (frozenset({Call.PLACE, Call.PLACE_BATCH}), frozenset({Call.CANCEL, Call.CANCEL_BATCH}))
+
+
+_LASTING = frozenset({Kind.CALL_BROKEN, Kind.CALL_SLOW})
 
 
 class _Broken(NamedTuple):
@@ -46,7 +51,7 @@ class Network:
     def lay(self, fault: Fault) -> None:
         """From now on `fault` waits for its request, or for a while strikes each."""
         assert fault.kind in REQUEST_KINDS
-        if fault.kind is Kind.CALL_BROKEN:
+        if fault.kind in _LASTING:
             self._broken.append(_Broken(fault, self._timeline.now_ms + fault.for_ms))
             self._struck(fault)
         else:
@@ -103,8 +108,11 @@ class _Trip:
                 there_ms += fault.for_ms
             elif kind is Kind.REPLY_LATE:
                 back_ms += fault.for_ms
+            elif kind is Kind.CALL_SLOW:
+                there_ms += fault.amount
             elif kind is Kind.REQUEST_TWICE:
-                timeline.after(there_ms + fault.for_ms, lambda: self._arrive(None))
+                # Whatever sends it again may pass on the second answer only.
+                timeline.after(there_ms + fault.for_ms, lambda: self._arrive(back_ms if fault.amount else None))
             elif kind is Kind.RESET_BEFORE:
                 timeline.after(there_ms, lambda: self._end(Lost("connection reset by peer")))
             arrive = lambda: self._arrive_struck(fault, back_ms)
@@ -126,9 +134,16 @@ class _Trip:
             answer: Outcome = _error(fault)
         elif kind in (Kind.RATE_LIMITED, Kind.BANNED):
             answer = _too_many(fault, self._timeline.now_ms)
-        elif kind in (Kind.REQUEST_LATE, Kind.REPLY_LATE, Kind.REQUEST_TWICE):
-            self._arrive(back_ms)
+        elif kind in (Kind.REQUEST_LATE, Kind.REPLY_LATE, Kind.REQUEST_TWICE, Kind.CALL_SLOW):
+            self._arrive(None if kind is Kind.REQUEST_TWICE and fault.amount else back_ms)
             return
+        elif kind in (Kind.REPLY_EARLY, Kind.TRADES_BEHIND):
+            if self._venue.is_down:
+                answer = Lost("connection reset by peer")
+            elif kind is Kind.REPLY_EARLY:
+                answer = _before_the_end(self._venue.answer(self._outgoing))
+            else:
+                answer = _without_newest(self._venue.answer(self._outgoing), self._timeline.now_ms - fault.for_ms)
         else:
             self._arrive(None)
             if kind is Kind.REPLY_LOST:
@@ -156,6 +171,23 @@ def _error(fault: Fault) -> HttpAnswer:
     if fault.code is None:
         return HttpAnswer(fault.status, {"Content-Type": "text/html"}, _HTML)
     return json_answer(fault.status, {"code": fault.code, "msg": "injected"})
+
+
+def _before_the_end(answer: HttpAnswer) -> HttpAnswer:
+    """What an exchange answers that takes a cancel in and does it a moment later: the order is still live."""
+    payload = json.loads(answer.body)
+    for entry in payload if isinstance(payload, list) else [payload]:
+        if entry.get("status") == "CANCELED":
+            entry["status"] = "PARTIALLY_FILLED" if Decimal(entry["executedQty"]) else "NEW"
+    return json_answer(answer.status, payload, answer.headers)
+
+
+def _without_newest(answer: HttpAnswer, known_ms: int) -> HttpAnswer:
+    """What an exchange answers whose list of trades is written behind its orders and positions."""
+    payload = json.loads(answer.body)
+    if isinstance(payload, list):
+        payload = [trade for trade in payload if trade["time"] <= known_ms]
+    return json_answer(answer.status, payload, answer.headers)
 
 
 def _too_many(fault: Fault, now_ms: int) -> HttpAnswer:

@@ -9,13 +9,13 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any, NamedTuple
 
-from mmd.core.messages import Action, Event, Finished, Reply
+from mmd.core.messages import Action, Event, Finished, Place, Reply
 from mmd.core.rules import SymbolRules
 from mmd.core.settings import EngineSettings
 from mmd.core.units import Side
 from mmd.sim.books import differences
 from mmd.sim.own_view import OwnView, VenueTruth
-from mmd.sim.process import EXIT_CLEAN, KILLED, STARTS_ANEW, Process
+from mmd.sim.process import EXIT_CLEAN, EXIT_FAILED, KILLED, STARTS_ANEW, Process
 from mmd.sim.venue_side import VenueSide
 from mmd.sim.virtual_time import Timeline
 from mmd.venue.endpoints import Call
@@ -48,8 +48,10 @@ INVARIANTS: dict[int, str] = {
     26: "the same seed gives the same trace",
 }
 
-# How far the exposure may exceed the limit: `size_change_threshold` lets a working order stand that is a little too large.
-_LIMIT_SLACK = Decimal("1.03")
+# How far the exposure may exceed the limit beyond `size_change_threshold`, which lets a working order stand that is a little too large.
+_LIMIT_SLACK = Decimal("1.01")
+# In fair weather for so long, a flattening has no excuse.
+_FAIR_MS = 60_000
 # Refusals that a filter of the symbol gives (V1 "Error Codes").
 _FILTER_CODES = frozenset({-1111, -4001, -4002, -4003, -4004, -4005, -4013, -4014, -4023, -4164})
 _PRICE_BAND_CODES = frozenset({-4016, -4024})
@@ -57,9 +59,10 @@ _PRICE_BAND_CODES = frozenset({-4016, -4024})
 _AT_REST_MS = 3_000
 # A ban ends at a time of the venue's clock, which the process knows within half a round trip.
 _SILENCE_SLACK_MS = 200
-# How many refusals may tell a process of a changed filter before it has read the rules, and how long after it has asked for them.
-_FILTER_REFUSALS = 40
-_FILTER_GRACE_MS = 3_000
+# How many refusals may tell a process of a changed filter before it has read the rules, and how long afterwards a request that was on its way may arrive.
+# The wait doubles from a second on with each refusal, so that a slot is refused six times in the half minute after which the rules are asked for again.
+_FILTER_REFUSALS_A_SLOT = 6
+_FILTER_GRACE_MS = 5_500
 
 
 class Violation(NamedTuple):
@@ -82,13 +85,16 @@ class _Live:
     price_ticks: int
     rest_lots: int
     replayed: bool
+    stray: bool
+    since_ms: int
 
 
 class Oracle:
     """Watches every process and the exchange. `violations` in the order in which they showed.
 
     An order that came to be because something on the way sent its POST again is nobody's fault: it is held against no invariant while it lives, but
-    the daemon has to find it, so that nothing is live after a clean exit.
+    the daemon has to find it, so that nothing is live after a clean exit. So is a stray, whose POST was on its way when its process was killed: where
+    the next one is started before that POST can no longer be accepted, it finds out as late as the exchange does.
     """
 
     def __init__(
@@ -99,6 +105,7 @@ class Oracle:
         self.violations: list[Violation] = []
         self.filters_changed_ms: int | None = None  # when a fault last changed filters or status
         self.price_is_wild = False  # frames were forged with prices far from the market
+        self.last_fault_ms = 0
         self.foreign_lots = 0  # what foreign and replayed orders' fills may have added to the exposure
         self._silent_until_ms = silent_until_ms
         self._deaf_since_ms = deaf_since_ms
@@ -112,6 +119,8 @@ class Oracle:
         self._read = 0
         self._rules_read_ms = 0
         self._foreign_trade_ms = 0
+        self._halted: tuple[str, str] | None = None  # session and reason of a halt that nobody has cleared
+        self._closing: set[str] = set()  # client ids of market orders that flatten
         self._filter_refusals = 0
         self._live: dict[int, _Live] = {}
         self._posted: set[str] = set()
@@ -120,6 +129,7 @@ class Oracle:
         self._taken: set[str] = set()  # client ids that the exchange has made an order of
         self._views: dict[str, OwnView] = {}
         self._left: dict[str, tuple[int, int]] = {}  # session: invariant, and from when none of its orders may be live
+        self._fell_ms: dict[str, int] = {}  # session: when it ended in no clean way
 
     def break_(self, invariant: int, text: str) -> None:
         self.violations.append(Violation(invariant, self._timeline.now_ms - self._start_ms, text))
@@ -127,6 +137,10 @@ class Oracle:
     def replayed(self, after_ms: int) -> None:
         """The request that has just been sent arrives a second time, `after_ms` after the first."""
         self._replays_ms.update(dict.fromkeys(self._last_posted, self._timeline.now_ms + after_ms))
+
+    def resumed(self) -> None:
+        """The operator has cleared the halt."""
+        self._halted = None
 
     def live_own(self, session: str | None = None) -> list[str]:
         """Client ids of own live orders, by the exchange's word; of one session, if it is given."""
@@ -146,6 +160,7 @@ class Oracle:
         own = [order for order in self._live.values() if order.client_order_id.startswith(self._prefix) and not order.replayed]
         if own and self._venue.account.countdown_at_ms is None:
             self.break_(3, f"{own[0].client_order_id} is live and no countdown is armed")
+        own = [order for order in own if not order.stray]
         for side in Side:
             ids = [order.client_order_id for order in own if order.side is side]
             if len(ids) > self._settings.strategy.levels:
@@ -157,7 +172,10 @@ class Oracle:
         own = client_order_id.startswith(self._prefix)
         if kind == "new":
             replayed = own and (client_order_id in self._taken or at_ms >= self._replays_ms.get(client_order_id, at_ms + 1))
-            self._live[details["order_id"]] = _Live(client_order_id, Side(details["side"]), details["price_ticks"], details["lots"], replayed)
+            stray = own and at_ms > self._fell_ms.get(self._session(client_order_id), at_ms)
+            self._live[details["order_id"]] = _Live(
+                client_order_id, Side(details["side"]), details["price_ticks"], details["lots"], replayed, stray, at_ms
+            )
             self._taken.add(client_order_id)
             if own and not replayed:
                 self._check_late(client_order_id, at_ms)
@@ -170,7 +188,8 @@ class Oracle:
             self._traded(details, own)
         elif kind in ("canceled", "expired"):
             self._live.pop(details["order_id"], None)
-            if not own and kind == "canceled" and details["why"] != "countdown" and not self._venue.others_act:
+            excused = ("countdown", "cancel all") if self._settings.orders.cancel_scope_symbol else ("countdown",)
+            if not own and kind == "canceled" and details["why"] not in excused and not self._venue.others_act:
                 self.break_(17, f"{client_order_id} was cancelled: {details['why']}")
         elif kind == "refused" and details["request"] in ("place", "amend") and not self._venue.others_act:
             self._check_filters(details, at_ms)
@@ -181,16 +200,19 @@ class Oracle:
             live.rest_lots -= details["lots"]
             if details["status"] == "FILLED":
                 del self._live[details["order_id"]]
-        if own and not details["maker"]:
+        if own and not details["maker"] and self._settings.orders.post_only and details["client_order_id"] not in self._closing:
             self.break_(14, f"{details['client_order_id']} took {details['lots']} lots")
-        if not own or (live is not None and live.replayed):
+        if not own or (live is not None and (live.replayed or live.stray)):
             self.foreign_lots += details["lots"]
             self._foreign_trade_ms = self._timeline.now_ms
 
     def _check_late(self, client_order_id: str, at_ms: int) -> None:
-        session = client_order_id[len(self._prefix):].partition("-")[0]
+        session = self._session(client_order_id)
         if session in self._left and at_ms > self._left[session][1]:
             self.break_(self._left[session][0], f"{client_order_id} of a run that has ended came to life")
+
+    def _session(self, client_order_id: str) -> str:
+        return client_order_id[len(self._prefix):].partition("-")[0]
 
     def _check_filters(self, details: dict[str, Any], at_ms: int) -> None:
         if details["code"] in _FILTER_CODES:
@@ -198,7 +220,7 @@ class Oracle:
             if changed_ms is None or (self._rules_read_ms > changed_ms and at_ms > self._rules_read_ms + _FILTER_GRACE_MS):
                 self.break_(13, f"{details['request']} refused: {details['code']} {details['msg']}")
             self._filter_refusals += 1
-            if self._filter_refusals > _FILTER_REFUSALS:
+            if self._filter_refusals > _FILTER_REFUSALS_A_SLOT * self._settings.strategy.levels:
                 self.break_(13, f"{self._filter_refusals} orders refused since the filters changed")
         if details["code"] in _PRICE_BAND_CODES and not self.price_is_wild:
             self.break_(13, f"{details['request']} refused: {details['code']} {details['msg']}")
@@ -219,7 +241,7 @@ class Oracle:
                 self.break_(7, f"the position is {position.lots} lots, on the wrong side")
         opening = [order for order in own if order.side is opening_side]
         exposure += sum((symbol.notional(order.price_ticks, order.rest_lots) for order in opening), Decimal(0))
-        allowed = limit * _LIMIT_SLACK + symbol.lot_grid.decimal(self.foreign_lots) * self._venue.exchange.market.mark_price * 2
+        allowed = limit * (_LIMIT_SLACK + self._settings.orders.size_change_threshold) + symbol.lot_grid.decimal(self.foreign_lots) * self._venue.exchange.market.mark_price * 2
         if exposure > allowed:
             self.break_(7, f"position and open orders are worth {exposure:.2f}, the limit is {allowed:.2f}")
 
@@ -229,7 +251,7 @@ class Oracle:
         left_ms = self._silent_until_ms() - self._timeline.now_ms
         if left_ms > _SILENCE_SLACK_MS:
             self.break_(15, f"{call.name} was sent {left_ms} ms before the venue's silence ended")
-        if call is Call.CANCEL_ALL:
+        if call is Call.CANCEL_ALL and not self._settings.orders.cancel_scope_symbol:
             self.break_(17, "all of the symbol's orders were cancelled")
         posts = _posted(call, dict(params))
         self._last_posted = [values["newClientOrderId"] for values in posts]
@@ -237,14 +259,23 @@ class Oracle:
             if values["newClientOrderId"] in self._posted:
                 self.break_(5, f"{values['newClientOrderId']} was posted again")
             self._posted.add(values["newClientOrderId"])
+            if values["type"] == "MARKET":
+                self._check_closing(process, values)
             if values["side"] != self._settings.strategy.opening_side.value and values.get("reduceOnly") != "true":
                 self.break_(7, f"{values['newClientOrderId']} closes without being reduce-only")
             live = [
                 order.client_order_id for order in self._live.values()
-                if order.side.value == values["side"] and order.client_order_id.startswith(self._prefix) and not order.replayed
+                if order.side.value == values["side"] and order.client_order_id.startswith(self._prefix) and not order.replayed and not order.stray
             ]
             if len(live) >= self._settings.strategy.levels:
                 self.break_(4, f"{values['newClientOrderId']} was posted while {live[0]} is live")
+
+    def _check_closing(self, process: Process, values: dict[str, str]) -> None:
+        self._closing.add(values["newClientOrderId"])
+        if not self._settings.risk.flatten_on_halt or self._halted is None or self._halted[0] != process.session:
+            self.break_(14, f"{values['newClientOrderId']} goes out to take")
+        if values.get("reduceOnly") != "true":
+            self.break_(7, f"{values['newClientOrderId']} closes without being reduce-only")
 
     def stepped(self, process: Process, event: Event, actions: Sequence[Action]) -> None:
         now_ms = self._timeline.now_ms
@@ -252,15 +283,30 @@ class Oracle:
             self._rules_read_ms, self._filter_refusals = now_ms, 0
         listen_key = self._venue.listen_keys.current(self._venue.account.api_key, now_ms)
         truth = VenueTruth(now_ms, self._secret, listen_key, self._deaf_since_ms())
-        for invariant, text in self._view(process).step(event, actions, truth):
+        view = self._view(process)
+        for invariant, text in view.step(event, actions, truth):
             self.break_(invariant, text)
+        if self._halted is None and view.halted:
+            self._halted = process.session, view.halted
+        if self._halted is not None and self._halted[0] != process.session and any(isinstance(action, Place) for action in actions):
+            self.break_(19, f"{process.session} trades although {self._halted[0]} was halted by {self._halted[1]}, and nobody has cleared it")
 
     def exited(self, process: Process, code: int, finished: Finished | None) -> None:
         session, now_ms = process.session, self._timeline.now_ms
+        if finished is not None and self._view(process).halted and code not in (EXIT_FAILED, KILLED):
+            self.break_(22, f"exit code {code} after {self._view(process).halted}")
+        self._check_flattened(process)
         if code in (EXIT_CLEAN, STARTS_ANEW):
-            own = self.live_own()
-            if own and process.engine is not None:  # before that it has read nothing, and leaves what an earlier run left to its countdown
-                self.break_(1, f"{own[0]} is live after a clean exit")
+            if process.engine is not None:  # before that it has read nothing, and leaves what an earlier run left to its countdown
+                read_ms = process.clock.true_ms(self._view(process).last_read_ms)
+                for order in self._live.values():
+                    late = (order.replayed or order.stray) and order.since_ms >= read_ms
+                    if order.client_order_id.startswith(self._prefix) and not late:
+                        self.break_(1, f"{order.client_order_id} is live after a clean exit")
+            if process.engine is not None and self._settings.orders.cancel_scope_symbol:
+                for order in self._live.values():
+                    if order.since_ms < now_ms - _AT_REST_MS:
+                        self.break_(17, f"{order.client_order_id} is left on the symbol, which is to be ours alone")
             self._left[session] = (1, now_ms)
             if process.engine is not None and now_ms - self._foreign_trade_ms > _AT_REST_MS:
                 for invariant, text in differences(process.engine, self._view(process), self._venue):
@@ -269,12 +315,26 @@ class Oracle:
             # A renewal of the countdown may still be on its way.
             wait_ms = process.settings.risk.countdown_ms + process.settings.timing.acceptance_window_ms + 100
             self._left[session] = (2, now_ms + wait_ms)
+            self._fell_ms[session] = now_ms
             self._timeline.after(wait_ms, lambda: self._check_left(session))
+
+    def _check_flattened(self, process: Process) -> None:
+        """After a halt that is to close the position."""
+        now_ms = self._timeline.now_ms
+        positions = self._venue.account.open_positions()
+        if process.flattened and positions and now_ms - self._foreign_trade_ms > _AT_REST_MS:
+            self.break_(8, f"the position was found flat, and the exchange holds {positions[0].lots} lots")
+        if process.flattened is False and process.exit_code != KILLED and now_ms - self.last_fault_ms > _FAIR_MS:
+            self.break_(8, "the position could not be closed in fair weather")
 
     def _check_left(self, session: str) -> None:
         self.look()
         own = self.live_own(session)
-        if own:
+        countdown_ms, now_ms = self._venue.account.countdown_at_ms, self._timeline.now_ms
+        if own and countdown_ms is not None and self._silent_until_ms() > now_ms:
+            # The next run has renewed the countdown, and then had to be silent.
+            self._timeline.at(countdown_ms + 100, lambda: self._check_left(session))
+        elif own:
             self.break_(2, f"{own[0]} is still live")
 
     def _view(self, process: Process) -> OwnView:

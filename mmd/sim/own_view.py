@@ -11,6 +11,7 @@ from mmd.core.messages import (
     Action,
     Amend,
     Cancel,
+    CancelAll,
     Depth,
     Event,
     Level,
@@ -29,6 +30,7 @@ from mmd.core.messages import (
     Unsent,
 )
 from mmd.core.units import Side
+from mmd.sim.own_limits import Limits
 
 if TYPE_CHECKING:
     from mmd.sim.process import Process
@@ -64,7 +66,10 @@ class OwnView:
         self._twins: set[str] = set()  # client ids of two orders: something on the way has sent the POST twice
         self._refused: set[str] = set()  # what turns up after its refusal is no order of a slot: it is cancelled, and no slot waits for it
         self._accepted_ms: deque[int] = deque(maxlen=20)  # the exchange's times at which orders were accepted
-        self._halted = ""
+        self.halted = ""
+        self._limits = Limits(process)
+        self._foreign_open = False
+        self.last_read_ms = 0  # when the last reading of the account was asked for
         self._dead: set[int] = set()  # order ids that were reported terminal
         self._unknown: set[str] = set()
         self._sent_ms: dict[str, int] = {}
@@ -76,13 +81,21 @@ class OwnView:
     def step(self, event: Event, actions: Sequence[Action], truth: VenueTruth) -> Iterator[Finding]:
         """Take in one step of the engine; what it broke."""
         self._hear(event)
+        self._limits.look()
         for action in actions:
             if isinstance(action, Place):
                 yield from self._judge_place(action, truth)
+                yield from self._limits.judge(action.client_order_id)
                 self._held[action.client_order_id] = action.side
                 self._sent_ms[action.client_order_id] = self._process.clock.monotonic_ms()
             elif isinstance(action, Amend):
+                yield from self._limits.judge(action.client_order_id)
+                if self.halted:
+                    yield 19, f"{action.client_order_id} is amended after {self.halted}"
                 self._sent_ms[action.client_order_id] = self._process.clock.monotonic_ms()
+            elif isinstance(action, CancelAll):
+                if not self._foreign_open:
+                    yield 17, "all of the symbol's orders are cancelled, and none is known that is not ours"
             elif isinstance(action, Notice):
                 yield from self._judge_notice(action, truth)
         yield from self._judge_orders()
@@ -103,9 +116,9 @@ class OwnView:
             self._doubt(event.stream)
         elif isinstance(event, OrderUpdate):
             self._report(event.report)
-            self._halted = self._halted or ("a liquidation" if event.forced else "")
+            self.halted = self.halted or ("a liquidation" if event.forced else "")
         elif isinstance(event, AccountConfigUpdate):
-            self._halted = self._halted or "a change of the account's modes"
+            self.halted = self.halted or "a change of the account's modes"
         elif isinstance(event, Reply):
             self._reply(event)
 
@@ -117,14 +130,19 @@ class OwnView:
     def _reply(self, reply: Reply) -> None:
         request, outcome, now_ms = reply.request, reply.outcome, self._process.clock.monotonic_ms()
         if isinstance(outcome, Reconciled):
+            self.last_read_ms = reply.sent_ms
             if self.first_truth is None and reply.sent_ms >= self._doubted_ms:
                 self.first_truth = outcome
+                self._limits.start_from(outcome.position)
+            self._foreign_open = any(not report.client_order_id.startswith(self._prefix) for report in outcome.open_orders)
             for report in outcome.open_orders:
                 self._report(report)
         elif isinstance(outcome, OrderReport):
             self._report(outcome)
             if isinstance(request, Place):
                 self._accepted_ms.append(outcome.update_time_ms)
+        if isinstance(request, Place) and isinstance(outcome, Refusal) and outcome.code != -5022 and request.client_order_id not in self._reported:
+            self._limits.refused(outcome)
         if isinstance(request, Place) and isinstance(outcome, (Refusal, Unsent)):
             self._refused.add(request.client_order_id)
             self._release(request.client_order_id)
@@ -144,9 +162,14 @@ class OwnView:
         if report.status.is_terminal:
             self._dead.add(report.order_id)
             self._release(report.client_order_id)
-        elif report.client_order_id.startswith(self._prefix) and report.order_id not in self._dead and report.client_order_id not in self._refused | self._twins:
+        elif self._is_expected(report) and report.order_id not in self._dead and report.client_order_id not in self._refused | self._twins:
             self._held[report.client_order_id] = report.side
             self._unknown.discard(report.client_order_id)
+
+    def _is_expected(self, report: OrderReport) -> bool:
+        """Our own, and not one of an earlier run that was still on its way when this run read the account."""
+        own = f"{self._prefix}{self._process.session}-"
+        return report.client_order_id.startswith(own if self.first_truth is not None else self._prefix)
 
     def _release(self, client_order_id: str) -> None:
         self._held.pop(client_order_id, None)
@@ -171,8 +194,8 @@ class OwnView:
         patience_ms = self._process.settings.timing.echo_ms + _ECHO_SLACK_MS
         if truth.deaf_since_ms is not None and any(truth.deaf_since_ms <= at_ms < truth.now_ms - patience_ms for at_ms in self._accepted_ms):
             yield 11, f"{place.client_order_id} is sent although the user stream has not echoed an order for {patience_ms} ms"
-        if self._halted:
-            yield 19, f"{place.client_order_id} is sent after {self._halted}"
+        if self.halted:
+            yield 19, f"{place.client_order_id} is sent after {self.halted}"
         error_ms = self._process.venue_clock.now_ms(now_ms) - truth.now_ms
         if abs(error_ms) > _CLOCK_TOLERANCE_MS:
             yield 11, f"{place.client_order_id} is sent while the venue's clock is {error_ms} ms off"
@@ -188,6 +211,11 @@ class OwnView:
             if trade in self.booked:
                 yield 9, f"trade {trade[0]} was booked twice"
             self.booked.append(trade)
+            self._limits.booked(notice.fields)
+        elif notice.event == "halt":
+            self.halted = self.halted or str(notice.fields["why"])
+        elif notice.event == "position_adopted":
+            self._limits.adopted()
 
     def _judge_orders(self) -> Iterator[Finding]:
         """By the venue's order id, because a POST that was replayed on its way makes a second order of the same client id."""

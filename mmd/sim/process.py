@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from random import Random
 from typing import Any, Protocol
 
@@ -35,6 +36,7 @@ from mmd.core.messages import (
 )
 from mmd.core.rules import SymbolRules
 from mmd.core.settings import EngineSettings
+from mmd.sim.flattening import Flattening
 from mmd.sim.lane import Lane
 from mmd.sim.network import Network, Outcome
 from mmd.sim.stream_ends import MarketEnd, UserEnd
@@ -82,6 +84,13 @@ class Watcher(Protocol):
         """The process is no more; KILLED where it did not choose to."""
 
 
+@dataclass
+class Latch:
+    """The file of a halt, as far as a process can tell: it outlives the process. `reason` is None where no halt is latched."""
+
+    reason: str | None = None
+
+
 class Gone(MmdError):
     """The process was killed while it waited."""
 
@@ -92,11 +101,12 @@ class Process:
     def __init__(
         self, timeline: Timeline, clock: MachineClock, network: Network, wires: dict[Stream, Wire], settings: EngineSettings, session: str,
         symbol: str, leverage: int, signer: V1Signer, random: Random, watcher: Watcher, done: Callable[[Process, int], None],
-        keepalive_ms: int,
+        keepalive_ms: int, latch: Latch,
     ) -> None:
         self.session = session
         self.engine: Engine | None = None
         self.exit_code: int | None = None
+        self.flattened: bool | None = None  # None: that was not attempted
         self.venue_clock = VenueClock()
         self.settings = settings
         self.timeline = timeline
@@ -111,6 +121,7 @@ class Process:
         self._watcher = watcher
         self._done = done
         self._keepalive_ms = keepalive_ms
+        self._latch = latch
         self._finished: Finished | None = None
         self._tick_ms: int | None = None
         self._lanes: dict[str, Lane] = {}
@@ -126,15 +137,15 @@ class Process:
 
     def run(self) -> None:
         """Start up; returns when the engine runs or the start has failed. Time passes meanwhile."""
+        if self._latch.reason is not None:
+            self._exit(EXIT_CONFIG)
+            return
         try:
             rules = self._prepare()
         except Gone:
             return
         except CallFailed as error:
-            if isinstance(error.outcome, Refusal):
-                self._exit(EXIT_UNREACHABLE if error.outcome.status in (418, 429) else EXIT_CONFIG)
-            else:
-                self._exit(EXIT_UNREACHABLE)
+            self._exit(EXIT_CONFIG if isinstance(error.outcome, Refusal) and not _may_pass(error.outcome) else EXIT_UNREACHABLE)
             return
         except MmdError:
             self._exit(EXIT_CONFIG)
@@ -194,28 +205,28 @@ class Process:
 
     # --- start
 
-    def _prepare(self) -> SymbolRules:
-        """As the daemon's start-up does it. Raises Gone, CallFailed or MmdError."""
+    def _prepare(self, change: bool = True) -> SymbolRules:
+        """As the daemon's start-up does it; without `change` nothing is set, and the symbol need not trade. Raises Gone, CallFailed or MmdError."""
         caller = _BlockingCaller(self)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return self._prepare_once(caller)
+                return self._prepare_once(caller, change)
             except CallFailed as error:
                 if isinstance(error.outcome, Refusal) or attempt == _ATTEMPTS:
                     raise
                 caller.sleep(_RETRY_MS * attempt)
         raise AssertionError("the last attempt returns or raises")
 
-    def _prepare_once(self, caller: _BlockingCaller) -> SymbolRules:
+    def _prepare_once(self, caller: _BlockingCaller, change: bool) -> SymbolRules:
         synchronise(caller, self.venue_clock, now_ms=self.clock.monotonic_ms)
         rules = read_rules(caller, self._symbol)
-        if not rules.is_trading or read_dual_side_position(caller):
+        if (change and not rules.is_trading) or read_dual_side_position(caller):
             raise MmdError("not TRADING, or in hedge mode")
         read_multi_assets_margin(caller)
         found = read_position_settings(caller, self._symbol)
-        if found.margin_type != "CROSSED":
+        if change and found.margin_type != "CROSSED":
             set_margin_type(caller, self._symbol, "CROSSED")
-        if found.leverage != self._leverage:
+        if change and found.leverage != self._leverage:
             set_leverage(caller, self._symbol, self._leverage)
         return rules
 
@@ -226,7 +237,7 @@ class Process:
             Stream.MARKET: MarketEnd(self, self._wires[Stream.MARKET], rules, self._random),
             Stream.USER: UserEnd(self, self._wires[Stream.USER], rules, self._random, self._keepalive_ms),
         }
-        self._step(Tick())
+        self._step(ClockReading(self.venue_clock.uncertainty_ms(self.clock.monotonic_ms())))
         for end in self._ends.values():
             end.open()
         self.timeline.after(_CLOCK_MS, lambda: self.enter(self._keep_clock))
@@ -241,6 +252,8 @@ class Process:
         now_ms = self.clock.monotonic_ms()
         actions = engine.step(event, now_ms)
         self._watcher.stepped(self, event, actions)
+        if engine.halt_reason is not None:
+            self._latch.reason = engine.halt_reason
         for action in actions:
             if not self.is_alive:
                 return
@@ -306,10 +319,22 @@ class Process:
         if self.timeline.now_ms >= deadline_ms or all(lane.is_idle for lane in self._lanes.values()):
             finished = self._finished
             assert finished is not None
+            if finished.cause is Cause.HALT and self.settings.risk.flatten_on_halt:
+                self._flatten()
             code = _EXIT_CODES[finished.cause] if finished.clean or finished.cause is not Cause.STOP else EXIT_FAILED
             self._exit(STARTS_ANEW if finished.clean and finished.cause is Cause.RULES else code)
         else:
             self.timeline.after(10, lambda: self.enter(lambda: self._leave_when_idle(deadline_ms)))
+
+    def _flatten(self) -> None:
+        try:
+            rules = self._prepare(change=False)
+            session = f"{self.session}f"
+            Flattening(_BlockingCaller(self), rules, self.settings.orders, session, self.clock.monotonic_ms).flatten()
+        except MmdError:  # the halt stays; that the process is Gone is seen by whoever goes on
+            self.flattened = False
+        else:
+            self.flattened = True
 
     def _exit(self, code: int) -> None:
         if not self.is_alive:
@@ -352,6 +377,11 @@ class _BlockingCaller:
         if not self._process.is_alive:
             raise Gone("killed at the start")
         self._process.timeline.step()
+
+
+def _may_pass(refusal: Refusal) -> bool:
+    """Whether the start may be refused now and not the next time: the rate limit, a firewall, a maintenance, a request out of time."""
+    return refusal.status in (403, 404, 405, 418, 429) or refusal.code in (-1016, -1021, -4225)
 
 
 def _judge(codec: RestCodec, call: Call, outcome: Outcome, taken: Callable[[Any], None], failed: Callable[[CallFailed], None]) -> None:

@@ -154,7 +154,7 @@ class VenueSide:
             self._change_symbol(status="HALT")
             self._timeline.after(fault.for_ms, lambda: self._change_symbol(status="TRADING"))
         elif kind is Kind.FILTERS:
-            self._change_symbol(min_notional=Decimal(5 * (fault.amount + 1)), min_lots=fault.amount)
+            self._change_filters(fault.amount)
         elif kind is Kind.LEVERAGE:
             exchange.set_leverage(account, fault.amount, now_ms)
         elif kind is Kind.MARGIN_TYPE:
@@ -205,7 +205,19 @@ class VenueSide:
     def calm(self) -> None:
         """The exchange is up, open, trading, and has the filters that it had at first."""
         self.down_until_ms = self.closed_until_ms = 0
-        self._change_symbol(status="TRADING", min_notional=self._usual_symbol.min_notional, min_lots=self._usual_symbol.min_lots)
+        usual = self._usual_symbol
+        self._change_symbol(
+            status="TRADING", min_notional=usual.min_notional, min_lots=usual.min_lots, max_lots=usual.max_lots, max_price_ticks=usual.max_price_ticks
+        )
+
+    def _change_filters(self, which: int) -> None:
+        """1 to 3: orders have to be larger. 4: they have to be smaller. 5: nothing may cost what it costs now."""
+        if which == 4:
+            self._change_symbol(max_lots=30)
+        elif which == 5:
+            self._change_symbol(max_price_ticks=self.exchange.symbol.price_grid.floor(self.exchange.market.mark_price) // 2)
+        else:
+            self._change_symbol(min_notional=Decimal(5 * (which + 1)), min_lots=which)
 
     def _change_symbol(self, **changes: object) -> None:
         self.exchange.change_symbol(replace(self.exchange.symbol, **changes))  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from random import Random
 
@@ -136,6 +137,8 @@ class Connection:
 
 def garble(frame: str, kind: Kind) -> str:
     """What a depth frame looks like under a fault; anything else is left as it is."""
+    if kind is Kind.MARK_ZERO:
+        return re.sub(r'"p":\s*"[^"]*"', '"p":"0"', frame, count=1) if "markPriceUpdate" in frame else frame
     if "depthUpdate" not in frame:
         return frame
     if kind is Kind.FRAME_GARBAGE:
@@ -148,6 +151,9 @@ def garble(frame: str, kind: Kind) -> str:
         fields["b"] = []
     elif kind is Kind.FRAME_OLD:
         fields["u"] -= 1_000_000_000
+    elif kind is Kind.FRAME_ORDER:
+        side = "ab"[fields["u"] % 2]
+        fields[side][1:] = reversed(fields[side][1:])
     else:
         assert kind is Kind.FRAME_FAR
         for side in ("b", "a"):

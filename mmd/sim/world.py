@@ -13,7 +13,7 @@ from mmd.paper.symbols import Symbol
 from mmd.sim.faults import FRAME_KINDS, REQUEST_KINDS, Fault, Kind, Schedule
 from mmd.sim.network import Network
 from mmd.sim.oracle import Oracle, Violation
-from mmd.sim.process import EXIT_CLEAN, EXIT_CONFIG, STARTS_ANEW, Process
+from mmd.sim.process import EXIT_CLEAN, EXIT_CONFIG, STARTS_ANEW, Latch, Process
 from mmd.sim.sparse_market import SparseMarket
 from mmd.sim.venue_side import VenueSide
 from mmd.sim.virtual_time import MachineClock, Timeline
@@ -27,7 +27,6 @@ LEVERAGE = 20
 API_KEY, API_SECRET = "simulated-key", "simulated-secret"
 BALANCE = Decimal(10_000)
 
-RESTART_MS = 10_000  # systemd/mmd@.service: RestartSec
 OPERATOR_MS = 15_000  # until somebody has set right what the daemon refuses to start with
 SETTLE_MS = 3_000
 RECOVERY_MS = 150_000
@@ -74,6 +73,7 @@ class World:
         self._process: Process | None = None
         self._calling: list[Fault] = []  # KILL and TERM that wait for a request
         self._over = False
+        self._latch = Latch()
         self._struck: list[Fault] = []
         self._runs = self._steps = self._fills = 0
         self._trace: list[str] | None = [] if traced else None
@@ -138,6 +138,16 @@ class World:
         elif process.exit_code != EXIT_CLEAN and not self.oracle.violations:
             self.oracle.break_(22, f"exit code {process.exit_code} after SIGTERM in fair weather")
 
+    def _check_ended(self, process: Process) -> None:
+        """Some time after a SIGTERM. A machine that slept is given the time anew, and what a halt has to close takes its own."""
+        if not process.is_alive or (process.engine is not None and process.engine.halt_reason is not None):
+            return
+        awake_ms = self._timeline.now_ms - process.suspended_until_ms
+        if awake_ms < EXIT_MS:
+            self._timeline.after(EXIT_MS - awake_ms, lambda: self._check_ended(process))
+        else:
+            self.oracle.break_(22, f"still running {EXIT_MS} ms after SIGTERM")
+
     # --- the process's life
 
     def _start(self) -> None:
@@ -149,13 +159,13 @@ class World:
         self._process = process = Process(
             self._timeline, self._clock, self._network, self._wires, settings, self._session(), SYMBOL, LEVERAGE,
             V1Signer(API_KEY, API_SECRET, settings.timing.acceptance_window_ms), self._random, self, self._ended,
-            schedule.listen_key_life_ms // 2,
+            schedule.listen_key_life_ms // 2, self._latch,
         )  # fmt: skip
         self._log("start", process.session)
         process.run()
 
     def _ended(self, process: Process, code: int) -> None:
-        """systemd starts it again after a failure, the operator after a stop or when what is wrong has been set right."""
+        """systemd starts it again after a failure, the operator after a stop, or when what is wrong has been set right and the halt is cleared."""
         self._log("exit", str(code))
         if process.engine is not None:
             self._fills += process.engine.account.fills
@@ -165,13 +175,15 @@ class World:
             self._timeline.after(0, self._start)
         elif code == EXIT_CLEAN:
             self._timeline.after(self._random.randint(1_000, 15_000), self._start)
-        elif code == EXIT_CONFIG or process.engine is not None:
+        elif code == EXIT_CONFIG:
             self._timeline.after(OPERATOR_MS, self._mend_and_start)
         else:
-            self._timeline.after(RESTART_MS, self._start)
+            self._timeline.after(self._schedule.restart_ms, self._start)
 
     def _mend_and_start(self) -> None:
         self._venue.mend(LEVERAGE)
+        self._latch.reason = None
+        self.oracle.resumed()
         self._start()
 
     def _session(self) -> str:
@@ -215,6 +227,7 @@ class World:
                 process.kill()
             elif kind is Kind.TERM:
                 process.terminate()
+                self._timeline.after(EXIT_MS, lambda: self._check_ended(process))
             else:
                 process.suspend(fault.for_ms)
         else:
@@ -228,6 +241,7 @@ class World:
 
     def _note(self, fault: Fault) -> None:
         self._struck.append(fault)
+        self.oracle.last_fault_ms = self._timeline.now_ms
         if fault.kind is Kind.REQUEST_TWICE:
             self.oracle.replayed(fault.for_ms)
         self._log("fault", str(fault))

@@ -1,4 +1,19 @@
-"""Fault schedules on the command line: `python -m tests.chaos --seeds N --first S [--jobs J]`, `python -m tests.chaos --seed S --trace`."""
+"""Fault schedules on the command line: `python -m tests.chaos --seeds N --first S [--jobs J]`, `python -m tests.chaos --seed S --trace`.
+
+What they reach of the engine and the order tables, branch by branch:
+
+    coverage run --branch --source=mmd.core -m tests.chaos --seeds 600 --jobs 1 && coverage report -m
+
+Branches that chaos does not reach, and why:
+
+    lifecycle, orders   IllegalTransition: a defect of ours, which no schedule may show (invariant 0)
+    desk                the tombstone of an order that 2 000 later ones have pushed out: a run of hours, or a reply that took minutes
+    position            the booked trade that 20 000 later ones have pushed out: a run of days
+    engine              the deadline after the end: whoever runs the engine does not ask for it
+    health              the time until which the countdown is armed: read for the operator alone
+    messages            the text of an outcome that is no failure: there is nothing to tell of it
+    rules, units        what no exchangeInfo that the exchange can give contains: parsing has its own tests
+"""
 
 from __future__ import annotations
 
@@ -16,7 +31,7 @@ SHOWN = 20  # failing seeds that are shrunk and printed
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--seeds", type=int, default=1_000, help="how many schedules (%(default)s)")
     parser.add_argument("--first", type=int, default=1, help="the first seed (%(default)s)")
     parser.add_argument("--jobs", type=int, default=1, help="processes (%(default)s)")
