@@ -1,4 +1,4 @@
-"""The command line: `mmd -c FILE [check [--json] | cancel | flatten | resume]`, `mmd paper …`, `mmd --version`.
+"""The command line: `mmd -c FILE [check [--json] | cancel | flatten | resume | report …]`, `mmd paper …`, `mmd --version`.
 
 Exit codes: 0 clean, 78 configuration or credentials (a supervisor must not restart), 75 venue unreachable at the start, 1 anything else.
 """
@@ -23,6 +23,7 @@ from mmd.daemon.embedded import embed
 from mmd.daemon.finding import Finding, Verdict
 from mmd.daemon.interventions import Intervention, resume
 from mmd.daemon.logbook import close_log, conceal, log_notice, open_log
+from mmd.daemon.report_command import ReportOptions, run_report
 from mmd.daemon.service import EXIT_CLEAN, EXIT_CONFIG, EXIT_FAILED, EXIT_UNREACHABLE, run_service
 from mmd.daemon.startup import VenueUnreachable
 from mmd.daemon.state_directory import HaltLatch, InstanceLock, market_name, state_directory
@@ -33,6 +34,7 @@ _COMMANDS = {
     "cancel": "cancel our open orders and verify that none is left, daemon up or down",
     "flatten": "cancel, then close the position at the market, reduce-only",
     "resume": "clear a latched halt",
+    "report": "what happened, from the ledger: profit, fills, mark-outs, uptime, … (daemon up or down)",
 }
 
 
@@ -72,15 +74,37 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-c", "--config", metavar="FILE", required=True, help="the configuration, one YAML file a market")
     parser.add_argument("--symbol", metavar="S", help="trade S instead of the configured symbol")
     parser.add_argument("--data", metavar="PATH", help="with the paper market replay: the recording to play")
-    parser.add_argument("--json", action="store_true", help="with check: the findings as one JSON object")
+    parser.add_argument("--json", action="store_true", help="with check, report: the findings, the figures as one JSON object")
+    _add_report_options(parser)
     helps = "; ".join(f"{name}: {text}" for name, text in _COMMANDS.items())
     parser.add_argument("command", nargs="?", choices=tuple(_COMMANDS), default="run", metavar="command", help=helps)
     return parser
 
 
+def _add_report_options(parser: argparse.ArgumentParser) -> None:
+    report = parser.add_argument_group("report", "Without --since, all that the ledger holds. Text goes to standard output unless another form is asked for.")
+    report.add_argument("--since", metavar="T", help="from T on: a span back from now (90m, 24h, 7d), a date, or an ISO time")
+    report.add_argument("--until", metavar="T", help="before T, likewise; a date is its first instant (default: now)")
+    report.add_argument("--csv", metavar="DIR", help="write fills.csv (with mark-outs), hours.csv, days.csv and round_trips.csv into this directory")
+    report.add_argument("--html", metavar="PATH", help="write one self-contained page with charts (extra [report])")
+
+
+def _report_options(arguments: argparse.Namespace) -> ReportOptions:
+    """What is given for the report. Raises ConfigError where it is given for another command."""
+    if arguments.command != "report":
+        for name in ("since", "until", "csv", "html"):
+            if getattr(arguments, name) is not None:
+                raise ConfigError(f"--{name} is only for report (see mmd --help)")
+    return ReportOptions(arguments.since, arguments.until, arguments.json, arguments.csv, arguments.html)
+
+
 def _run(arguments: argparse.Namespace) -> int:
     overrides = {"paper.data": arguments.data} if arguments.data is not None else {}
+    report_options = _report_options(arguments)
     config = load_config(arguments.config, arguments.symbol, overrides)
+    if arguments.command == "report":
+        run_report(config, report_options, os.environ)
+        return EXIT_CLEAN
     credentials = load_credentials(config, os.environ)
     conceal(credentials.secrets)
     command: str = arguments.command

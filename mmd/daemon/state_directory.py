@@ -22,14 +22,16 @@ _RESERVED_BYTES = 4096
 _REASON_LENGTH = 500  # characters, of which JSON may make six bytes each
 
 
-def state_directory(environ: Mapping[str, str]) -> Path:
-    """Where state is kept: systemd's `$STATE_DIRECTORY`, else `$XDG_STATE_HOME/mmd`, else `~/.local/state/mmd`; made where it is absent.
-
-    Raises ConfigError where it cannot be made or written.
-    """
+def state_path(environ: Mapping[str, str]) -> Path:
+    """Where state is kept: systemd's `$STATE_DIRECTORY`, else `$XDG_STATE_HOME/mmd`, else `~/.local/state/mmd`. Looks at nothing."""
     given = environ.get("STATE_DIRECTORY", "").split(":")[0]
     base = environ.get("XDG_STATE_HOME") or os.path.join(environ.get("HOME") or os.path.expanduser("~"), ".local", "state")
-    path = Path(given) if given else Path(base) / "mmd"
+    return Path(given) if given else Path(base) / "mmd"
+
+
+def state_directory(environ: Mapping[str, str]) -> Path:
+    """`state_path`, made where it is absent. Raises ConfigError where it cannot be made or written."""
+    path = state_path(environ)
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

@@ -11,6 +11,7 @@ from statistics import median
 from mmd.report.rows import EXACT, price_text
 
 _ZERO = Decimal(0)
+_MEAN = Decimal("1e-12")  # a mean need not end: so many digits of it are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ class RoundTripPath:
         mean_holding = sum(self._holding_ms) / len(self._holding_ms) if self._holding_ms else None
         return RoundTrips(
             count=self._count, wins=self._wins, losses=self._losses, profit=self._sum,
-            mean_profit=self._sum / self._count if self._count else None, best=self._best, worst=self._worst,
+            mean_profit=(self._sum / self._count).quantize(_MEAN) if self._count else None, best=self._best, worst=self._worst,
             mean_holding_ms=mean_holding, median_holding_ms=float(median(self._holding_ms)) if self._holding_ms else None,
             carried_in=self.carried_in, open_since_ms=self._opened_ms if self.position else None, open_position=price_text(self.position),
             jumps=self.jumps)

@@ -58,6 +58,15 @@ class Trading:
     last_ms: int | None
 
 
+class _Part:
+    """Some of the fills: how many, of what size (1e-8) and volume (1e-16)."""
+
+    __slots__ = ("fills", "size", "volume")
+
+    def __init__(self) -> None:
+        self.fills = self.size = self.volume = 0
+
+
 class FillPass:
     """The pass. `stops` are moments at which the totals are wanted, `resets` those at which a new account began."""
 
@@ -73,11 +82,11 @@ class FillPass:
         self._stops, self._resets = sorted(set(stops), reverse=True), sorted(resets, reverse=True)
         self._hour_ms = self._hour_end_ms = 0
         self._next_ms = 0
-        self._volume = self._spread = self._fills = 0
+        self._buys, self._sells, self._foreign = _Part(), _Part(), _Part()
+        self._own = self._history = self._maker_volume = 0
         self._realized = _ZERO
         self._paid: defaultdict[str, Decimal] = defaultdict(Decimal)
         self._received: defaultdict[str, Decimal] = defaultdict(Decimal)
-        self._counts: defaultdict[str, int] = defaultdict(int)
         self._span: tuple[int, int] | None = None
 
     def take(self, rows: Iterable[FillRow]) -> None:
@@ -90,22 +99,23 @@ class FillPass:
         self._end_hour()
 
     def results(self) -> Trading:
-        counts = self._counts
-        of_ours = counts["buy_volume"] + counts["sell_volume"] - counts["foreign_volume"]
-        known = counts["own"] + counts["foreign"]
+        buys, sells = self._buys, self._sells
+        volume, of_ours = buys.volume + sells.volume, buys.volume + sells.volume - self._foreign.volume
+        fills = buys.fills + sells.fills
         return Trading(
-            fills=self._fills, own=counts["own"], foreign=counts["foreign"], unknown=self._fills - known, from_history=counts["history"],
-            buys=counts["buys"], sells=self._fills - counts["buys"], volume=amount_of(self._volume), buy_volume=amount_of(counts["buy_volume"]),
-            sell_volume=amount_of(counts["sell_volume"]), bought=price_text(counts["bought"]), sold=price_text(counts["sold"]),
-            foreign_volume=amount_of(counts["foreign_volume"]), maker_share=counts["maker_volume"] / of_ours if of_ours else None,
+            fills=fills, own=self._own, foreign=self._foreign.fills, unknown=fills - self._own - self._foreign.fills, from_history=self._history,
+            buys=buys.fills, sells=sells.fills, volume=amount_of(volume), buy_volume=amount_of(buys.volume), sell_volume=amount_of(sells.volume),
+            bought=price_text(buys.size), sold=price_text(sells.size), foreign_volume=amount_of(self._foreign.volume),
+            maker_share=self._maker_volume / of_ours if of_ours else None,
             first_ms=self._span[0] if self._span else None, last_ms=self._span[1] if self._span else None)
 
     def totals(self) -> Totals:
-        return Totals(self._fills, self._volume, self._spread, self._realized, dict(self._paid), dict(self._received))
+        buys, sells = self._buys, self._sells
+        return Totals(buys.fills + sells.fills, buys.volume + sells.volume, self.mark_outs.spread, self._realized, dict(self._paid), dict(self._received))
 
     def _take(self, rows: Iterable[FillRow]) -> None:
         """The one loop that a million fills go through: no call or attribute more than it needs."""
-        margin_assets, counts, paid, received = self._margin_assets, self._counts, self._paid, self._received
+        margin_assets, paid, received = self._margin_assets, self._paid, self._received
         add, follow, move, path = self.mark_outs.add, self._path.fill, self._inventory.move, self._path
         first_ms = time_ms = 0
         for (time_ms, _, is_buy, price, size, realized_text, commission_text, asset, maker, own, source, stated, *mids, _, _) in rows:
@@ -113,8 +123,10 @@ class FillPass:
                 self._pass_stops(time_ms)
                 first_ms = first_ms or time_ms
             notional = price * size
-            self._fills += 1
-            self._volume += notional
+            side = self._buys if is_buy else self._sells
+            side.fills += 1
+            side.size += size
+            side.volume += notional
             realized, commission = Decimal(realized_text), Decimal(commission_text)
             self._realized += realized
             if commission > 0:
@@ -122,29 +134,20 @@ class FillPass:
             elif commission:
                 received[asset] -= commission
             fee = commission if asset in margin_assets else _ZERO
-            if is_buy:
-                counts["buys"] += 1
-                counts["buy_volume"] += notional
-                counts["bought"] += size
-            else:
-                counts["sell_volume"] += notional
-                counts["sold"] += size
             if source == "history":
-                counts["history"] += 1
+                self._history += 1
             if own == 0:
-                counts["foreign"] += 1
-                counts["foreign_volume"] += notional
+                self._foreign.fills += 1
+                self._foreign.volume += notional
             else:
                 if own:
-                    counts["own"] += 1
+                    self._own += 1
                 if maker:
-                    counts["maker_volume"] += notional
-                if mids[0] is not None:
-                    self._spread += (mids[0] - price if is_buy else price - mids[0]) * size
+                    self._maker_volume += notional
                 add(is_buy, price, size, notional, fee, mids)
             follow(time_ms, size if is_buy else -size, stated, source, realized, fee)
             move(time_ms, path.position, price)
-        if self._fills:
+        if first_ms:
             self._span = (first_ms, time_ms)
 
     def _pass_stops(self, time_ms: int) -> None:

@@ -71,7 +71,7 @@ def measure_uptime(runs: Sequence[RunRow], states: Iterable[tuple[int, int, str,
     ends = [_run_end(run, is_newest=run is runs[-1], now_ms=now_ms, alive_within_ms=alive_within_ms) for run in runs]
     within = [end for end in ends if period.overlap_ms(end.started_ms, end.ended_ms + 1)]
     tally = _Tally(period)
-    end_of = {run.run: run.end_ms for run in runs}
+    end_of = {run.run: run.end_ms + 1 for run in runs}  # its last millisecond included
     previous: tuple[int, int, str, str] | None = None
     for row in states:
         if previous is not None and row[0] == previous[0]:
@@ -82,7 +82,7 @@ def measure_uptime(runs: Sequence[RunRow], states: Iterable[tuple[int, int, str,
         previous = row
     if previous is not None:
         tally.stood(previous, end_of.get(previous[0], previous[1]))
-    up_ms = sum(period.overlap_ms(run.started_ms, run.end_ms) for run in runs)
+    up_ms = sum(period.overlap_ms(run.started_ms, run.end_ms + 1) for run in runs)
     length_ms = period.length_ms
     known_ms = sum(tally.times.values())
     times = {**tally.times, **({"starting": up_ms - known_ms} if up_ms > known_ms else {}), **({"down": length_ms - up_ms} if length_ms > up_ms else {})}

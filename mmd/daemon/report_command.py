@@ -1,0 +1,121 @@
+"""`mmd -c FILE report`: what happened, from the ledger file alone, daemon up or down; no credentials, no network."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from mmd.core.errors import ConfigError
+from mmd.daemon.config import Config
+from mmd.daemon.ledger_place import ledger_place
+from mmd.daemon.state_directory import state_path
+from mmd.ledger.opening import LedgerError, advice, open_for_reading
+from mmd.report.figures import Question, Report, make_report
+from mmd.report.json_text import json_text
+from mmd.report.period import Zone, asked_period
+from mmd.report.round_trips import RoundTrip
+from mmd.report.rows import LedgerRows
+from mmd.report.tables import RoundTripTable, paths_in, write_fills, write_slots
+from mmd.report.text import text_report
+from mmd.report.whole_file import make_directory, whole_files
+
+_LEAST_ALIVE_MS = 60_000
+_MARKS_ALIVE = 6  # a daemon that has not left a mark in so many intervals is not running
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """What the command line asks for; at most one of the three forms."""
+
+    since: str | None = None
+    until: str | None = None
+    as_json: bool = False
+    csv: str | None = None
+    html: str | None = None
+
+
+def run_report(config: Config, options: ReportOptions, environ: Mapping[str, str], now_ms: int | None = None) -> None:
+    """Make the report and write it: text and JSON to standard output, CSV and HTML to files.
+
+    Raises ConfigError for options that cannot be met, a missing package, or where there is no ledger; LedgerError where it cannot be read; OutputError
+    where a file cannot be written.
+    """
+    if sum((options.as_json, options.csv is not None, options.html is not None)) > 1:
+        raise ConfigError("--json, --csv and --html are three forms of one report: give one of them (see mmd --help)")
+    now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+    zone = Zone(config.logging.utc)
+    asked = asked_period(options.since, options.until, now_ms, zone)
+    question = Question(asked, now_ms, zone, config.ledger.keep_orders_days, max(_LEAST_ALIVE_MS, _MARKS_ALIVE * config.ledger.mark_ms))
+    page = _page_module(config) if options.html is not None else None
+    with _snapshot(_place(config, environ)) as connection:
+        _check_symbol(connection, config)
+        if options.csv is not None:
+            _write_tables(connection, question, Path(options.csv))
+        elif options.html is not None and page is not None:
+            path = Path(options.html)
+            with whole_files([path]) as (file,):
+                file.write(page.html_report(make_report(connection, question), LedgerRows(connection)))
+            print(path)
+        else:
+            form: Callable[[Report], str] = json_text if options.as_json else text_report
+            sys.stdout.write(form(make_report(connection, question)))
+
+
+def _write_tables(connection: sqlite3.Connection, question: Question, directory: Path) -> None:
+    make_directory(directory)
+    paths = paths_in(directory)
+    with whole_files(paths) as (fills, hours, days, round_trips):
+        table = RoundTripTable(round_trips, question.zone)
+        closed: Callable[[RoundTrip], None] = table.add
+        report = make_report(connection, question, closed)
+        write_slots(hours, report.hours, question.zone)
+        write_slots(days, report.days, question.zone)
+        write_fills(fills, LedgerRows(connection).fills(report.period), question.zone)
+    for path in paths:
+        print(path)
+
+
+def _place(config: Config, environ: Mapping[str, str]) -> Path:
+    path = ledger_place(config, state_path(environ))
+    if path is None:
+        raise ConfigError(f"{config.path}: ledger.file is none, so there is nothing to report from; give it a file, or auto")
+    if config.ledger.file == "auto" and not path.exists():
+        raise ConfigError(f"{path}: there is no ledger yet; the daemon makes it when it first runs with this configuration (where the daemon has a "
+                          "STATE_DIRECTORY of its own, as under systemd, give this command the same one)")
+    return path
+
+
+def _check_symbol(connection: sqlite3.Connection, config: Config) -> None:
+    kept = LedgerRows(connection).identity().symbol
+    if kept and kept != config.symbol:
+        raise ConfigError(f"{config.path}: the ledger is of {kept}, and the configuration trades {config.symbol}")
+
+
+@contextmanager
+def _snapshot(path: Path) -> Iterator[sqlite3.Connection]:
+    """The ledger as it is at this moment, whatever a running daemon writes meanwhile."""
+    with closing(open_for_reading(path)) as connection:
+        try:
+            connection.execute("BEGIN")
+            yield connection
+        except sqlite3.Error as error:
+            raise LedgerError(f"{path}: the ledger cannot be read: {error}; {advice(error)}") from error
+
+
+def _page_module(config: Config) -> ModuleType:
+    """The page needs a plotting library, which nothing else of the daemon does."""
+    try:
+        import plotly.graph_objects  # noqa: F401
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "plotly":
+            raise
+        raise ConfigError(f"{config.path}: report --html needs the package plotly: pip install 'mmd[report]'") from error
+    from mmd.report import page
+
+    return page
