@@ -140,7 +140,7 @@ def _check_sound(connection: sqlite3.Connection, path: Path) -> None:
         return
     found = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]
     if found != ["ok"]:
-        raise ConfigError(f"{path}: the ledger is damaged ({found[0]}); `sqlite3 FILE .recover` reads what can be read; {_WAY_OUT}")
+        raise ConfigError(f"{path}: the ledger is damaged ({str(found[0]).splitlines()[-1]}); `sqlite3 FILE .recover` reads what can be read; {_WAY_OUT}")
 
 
 def _migrate(connection: sqlite3.Connection, path: Path, version: int) -> None:
