@@ -96,7 +96,7 @@ class LogConfig:
     """What is written where.
 
     `file` is `auto` (`/var/log/mmd/<config name>.log` where that can be written), `none`, or an absolute path. `release_mode` keeps only errors,
-    fills, and the lines of start and stop. `utc` false writes local time with its offset.
+    fills, and the lines of start and stop. `utc` false writes local time with its offset. `format` is how a line is written.
     """
 
     level: str = "info"  # debug, info, warning, error
@@ -104,6 +104,7 @@ class LogConfig:
     file: str = "auto"
     release_mode: bool = False
     utc: bool = True
+    format: str = "text"  # text, json
 
 
 @dataclass(frozen=True, slots=True)

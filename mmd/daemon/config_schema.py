@@ -99,6 +99,7 @@ KEYS: tuple[Key, ...] = (
     Key("logging.file", OutputFile(), "logging", "file"),
     Key("logging.release_mode", Flag(), "logging", "release_mode"),
     Key("logging.utc", Flag(), "logging", "utc"),
+    Key("logging.format", Choice({word: word for word in ("text", "json")}), "logging", "format"),
     Key("reports.prices", Seconds("0.1", "86400", off=True), "reports", "prices_ms"),
     Key("reports.balances", Seconds("0.1", "86400", off=True), "reports", "balances_ms"),
     Key("reports.http", Nullable(ListenAddress()), "reports", "http"),

@@ -1,23 +1,26 @@
-"""The log: one line an event, to the console and to a file that may be rotated, with every known secret struck out."""
+"""The log: one line an event, to the console and to a file that may be rotated; floods are counted, and no secret is written."""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import re
 import sys
 import threading
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from datetime import datetime, timezone
-from enum import Enum
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from urllib.parse import quote
+from traceback import format_exception
+from types import TracebackType
 
-from mmd.core.errors import ConfigError
+from mmd.core.errors import ConfigError, MmdError
 from mmd.core.messages import Level, Notice
 from mmd.daemon.config import LogConfig
+from mmd.daemon.floods import Floods, Line, without_numbers
+from mmd.daemon.log_lines import STYLES, LineStyle, Stamp, format_fields
+from mmd.daemon.log_outlets import Console, Journal, Outlet, ReopenedFile, is_journal
+from mmd.daemon.redaction import conceal, redact
+
+__all__ = ["INSTALLED_DIRECTORY", "KEPT_EVENTS", "close_log", "conceal", "format_fields", "listen", "log_notice", "open_log", "redact", "unlisten"]
 
 INSTALLED_DIRECTORY = Path("/var/log/mmd")
 
@@ -28,115 +31,81 @@ _FILL = Level.FILL.value
 _LOGGER = logging.getLogger("mmd")
 # Their debug and info records hold URLs with signatures, and say nothing that our own events don't.
 _CHATTY = ("urllib3", "requests", "websocket", "websockets", "charset_normalizer", "dotenv")
+_FLOODS_EVERY_S = 1.0
 
-_STRUCK = "***"
-_STRUCTURAL = re.compile(r"(signature=|listenKey=|X-MBX-APIKEY\W{1,4})[0-9A-Za-z%+/_-]{4,}", re.IGNORECASE)
-_SAFE_VALUE = re.compile(r"[!-~\u00a1-\U0010ffff]+")
-
-_secrets_lock = threading.Lock()
-_secrets: tuple[str, ...] = ()  # Replaced whole under the lock, read without it.
+_listeners_lock = threading.Lock()
+_listeners: tuple[Callable[[Notice], None], ...] = ()  # Replaced whole under the lock, read without it.
 
 
 def open_log(config: LogConfig, name: str, installed_directory: Path = INSTALLED_DIRECTORY) -> None:
     """Open the log of the configuration called `name`; once a process, before the first notice.
 
-    `file: auto` uses `<installed_directory>/<name>.log` where that can be written, and the console alone where not.
-    Raises ConfigError where a file that was asked for cannot be written.
+    `file: auto` uses `<installed_directory>/<name>.log` where that can be written, and the console alone where not. What no one catches becomes
+    a line from now on. Raises ConfigError where a file that was asked for cannot be written.
     """
     close_log()
     logging.addLevelName(_FILL, "FILL")
-    handlers: list[logging.Handler] = []
+    outlets: list[Outlet] = []
     if config.file == "auto":
-        handlers += _open_file(installed_directory / f"{name}.log", must=False)
+        outlets += _open_file(installed_directory / f"{name}.log", must=False)
     elif config.file != "none":
-        handlers += _open_file(Path(config.file), must=True)
-    if config.console or not handlers:
-        handlers.append(_Console(sys.stderr))
+        outlets += _open_file(Path(config.file), must=True)
+    if config.console or not outlets:
+        in_journal = is_journal(sys.stderr, os.environ.get("JOURNAL_STREAM", ""))
+        outlets.append(Journal(sys.stderr) if in_journal else Console(sys.stderr))
     root = logging.getLogger()
     least = Level[config.level.upper()].value
-    for handler in handlers:
-        handler.setFormatter(_LineFormatter(utc=config.utc))
-        # A fill is seen at every level.
-        handler.addFilter(_kept_in_release if config.release_mode else lambda record: record.levelno >= least or record.levelno == _FILL)
-        root.addHandler(handler)
+    log = _Log(STYLES[config.format](), Stamp(config.utc), outlets)
+    # A fill is seen at every level.
+    log.addFilter(_kept_in_release if config.release_mode else lambda record: record.levelno >= least or record.levelno == _FILL)
+    root.addHandler(log)
     root.setLevel(min(least, _FILL))
     for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    sys.excepthook = _tell_uncaught
 
 
 def close_log() -> None:
-    """Write out what is left and let go of the file. Notices after this are dropped."""
+    """Write out what is left and let go of the file. Notices after this are dropped.
+
+    An exception that is on its way out of the process is told first, for Python will tell it only when there is no log any more.
+    """
+    error = sys.exc_info()[1]
+    if isinstance(error, Exception) and not isinstance(error, MmdError):
+        log_notice(_uncaught(error, threading.current_thread().name, "ends"))
     root = logging.getLogger()
-    for handler in [each for each in root.handlers if isinstance(each, (_Console, _ReopenedFile))]:
+    for handler in [each for each in root.handlers if isinstance(each, _Log)]:
         root.removeHandler(handler)
         handler.close()
     if not root.handlers:
-        # Without any handler, logging would print warnings to standard error by itself, past the formatter that strikes secrets out.
+        # Without any handler, logging would print warnings to standard error by itself, past the place that strikes secrets out.
         root.addHandler(logging.NullHandler())
-
-
-def conceal(secrets: Iterable[str]) -> None:
-    """Strike these out of every line from now on (keys, listen keys). Any thread may call it.
-
-    Words of fewer than six characters are left alone: they are the paper exchange's, and striking them out would garble the log.
-    """
-    global _secrets
-    with _secrets_lock:
-        known = {form for secret in secrets if len(secret) >= 6 for form in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1])}
-        # The longest first, so that one secret inside another leaves no rest.
-        _secrets = tuple(sorted(known.union(_secrets), key=len, reverse=True))
-
-
-def redact(text: str) -> str:
-    """The text with every concealed secret, and whatever stands where a signature, key or listen key stands, struck out."""
-    for secret in _secrets:
-        if secret in text:
-            text = text.replace(secret, _STRUCK)
-    return _STRUCTURAL.sub(rf"\g<1>{_STRUCK}", text)
 
 
 def log_notice(notice: Notice) -> None:
     """Write one line `time LEVEL event key=value …`. Any thread may call it; a full disk or a lost console raises nothing."""
-    if _LOGGER.isEnabledFor(notice.level.value):
-        _LOGGER.log(notice.level.value, "%s", notice.event, extra={"fields": notice.fields})
+    for listener in _listeners:
+        listener(notice)
+    level = notice.level.value
+    if _LOGGER.isEnabledFor(level):
+        # Made by hand, since `Logger.log` would look up who has called it, which costs more than all the rest.
+        record = logging.LogRecord("mmd", level, "", 0, notice.event, None, None)
+        record.fields = notice.fields
+        _LOGGER.handle(record)
 
 
-def format_fields(fields: Mapping[str, object]) -> str:
-    """`key=value` pairs; a value is quoted (as JSON text) where it is empty, holds a blank, a quote or a control character."""
-    return " ".join(f"{key}={_format_value(value)}" for key, value in fields.items())
+def listen(listener: Callable[[Notice], None]) -> None:
+    """Let the listener hear every notice, whatever the log's level, on the thread that has it to say: it must return at once and raise nothing."""
+    global _listeners
+    with _listeners_lock:
+        _listeners = (*_listeners, listener)
 
 
-def _format_value(value: object) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    text = "none" if value is None else str(value.value if isinstance(value, Enum) else value)
-    if _SAFE_VALUE.fullmatch(text) and '"' not in text:
-        return text
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-class _LineFormatter(logging.Formatter):
-    """The one place where a record becomes text."""
-
-    def __init__(self, utc: bool) -> None:
-        super().__init__()
-        self._utc = utc
-
-    def format(self, record: logging.LogRecord) -> str:
-        fields = dict(getattr(record, "fields", {}))
-        event = record.getMessage()
-        if not hasattr(record, "fields"):  # A library's record: its message is a value, not an event's name.
-            event, fields = "library", {"logger": record.name, "message": event}
-        if record.exc_info:
-            fields["traceback"] = self.formatException(record.exc_info)
-        line = f"{self._time(record.created)} {record.levelname:<7} {event}"
-        return redact(f"{line} {format_fields(fields)}" if fields else line)
-
-    def _time(self, created: float) -> str:
-        moment = datetime.fromtimestamp(created, timezone.utc)
-        if self._utc:
-            return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
-        return moment.astimezone().isoformat(timespec="milliseconds")
+def unlisten(listener: Callable[[Notice], None]) -> None:
+    """Let the listener hear nothing more. One that does not listen is no error."""
+    global _listeners
+    with _listeners_lock:
+        _listeners = tuple(each for each in _listeners if each != listener)
 
 
 def _kept_in_release(record: logging.LogRecord) -> bool:
@@ -144,73 +113,107 @@ def _kept_in_release(record: logging.LogRecord) -> bool:
         record.levelno >= logging.INFO and hasattr(record, "fields") and record.getMessage() in KEPT_EVENTS)
 
 
-def _open_file(path: Path, must: bool) -> list[logging.Handler]:
+def _open_file(path: Path, must: bool) -> list[Outlet]:
     try:
-        return [_ReopenedFile(path)]
+        return [ReopenedFile(path)]
     except OSError as error:
         if not must:
             return []
         raise ConfigError(f"logging.file: {path} cannot be written: {error.strerror}; make its directory, or choose another") from error
 
 
-class _Console(logging.StreamHandler):  # type: ignore[type-arg]
-    """The terminal or the journal. A console that is gone stops nothing."""
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        pass
+def _tell_uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """What Python would print to standard error by itself, secrets included. On the main thread the log is closed by then."""
+    Console(sys.stderr).write(logging.ERROR, redact("".join(format_exception(kind, error, traceback)).rstrip()))
 
 
-class _ReopenedFile(logging.Handler):
-    """A file that is opened anew once it was renamed or removed (FAULTS P6), written a line at a time without a buffer.
+def _tell_uncaught_in_thread(arguments: threading.ExceptHookArgs) -> None:
+    if arguments.exc_value is not None and not isinstance(arguments.exc_value, SystemExit):
+        name = arguments.thread.name if arguments.thread is not None else "unknown"
+        log_notice(_uncaught(arguments.exc_value, name, "goes on without the thread"))
 
-    A full disk loses lines and stops nothing; the next line that fits is followed by one that says how many were lost.
-    """
 
-    def __init__(self, path: Path) -> None:
+def _uncaught(error: BaseException, thread: str, does: str) -> Notice:
+    return Notice(Level.ERROR, "uncaught", {"thread": thread, "error": repr(error), "does": does, "traceback": "".join(format_exception(error))})
+
+
+class _Log(logging.Handler):
+    """The one place where a record becomes a line, and where it is decided whether it is one too many of its kind."""
+
+    def __init__(self, style: LineStyle, stamp: Stamp, outlets: list[Outlet]) -> None:
         super().__init__()
-        self._path = path
-        self._descriptor = _open_to_append(path)
-        self._lost = 0
-        self._torn = False
+        self._style = style
+        self._stamp = stamp
+        self._outlets = outlets
+        self._floods = Floods()
+        self._before = threading.excepthook
+        threading.excepthook = _tell_uncaught_in_thread
+        self._closing = threading.Event()
+        self._teller = threading.Thread(target=self._tell_floods, name="log-floods", daemon=True)
+        self._teller.start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._reopen_if_rotated()
-        if not self._write(self.format(record)):
-            self._lost += 1
-        elif self._lost:
-            lost, self._lost = self._lost, 0
-            gap = logging.LogRecord("mmd", logging.WARNING, "", 0, "log_gap", None, None)
-            gap.fields = {"lost_lines": lost}
-            self._write(self.format(gap))
+        """Under the handler's lock, which `handle` holds."""
+        event, fields = _said(record)
+        line = Line(record.levelno, event, self._style.body(fields))
+        if record.levelno != _FILL:
+            # What is told of trading differs in its numbers; what is complained of is the same complaint with others.
+            alike = without_numbers(line.body) if record.levelno > _FILL else line.body
+            if not self._floods.admit(line, alike, time.monotonic()):
+                return
+            if self._floods.is_full:
+                self._write_repeated(everything=False)
+        self._write(line, self._stamp.text(record.created))
 
     def close(self) -> None:
-        with suppress(OSError):
-            os.close(self._descriptor)
+        """Tell what was counted, and let go of the outlets."""
+        threading.excepthook = self._before
+        self._closing.set()
+        if self._teller is not threading.current_thread():
+            self._teller.join(_FLOODS_EVERY_S)
+        self.acquire()
+        try:
+            self._write_repeated(everything=True)
+            for outlet in self._outlets:
+                outlet.close()
+            self._outlets = []
+        finally:
+            self.release()
         super().close()
 
-    def _write(self, line: str) -> bool:
-        data = ("\n" if self._torn else "").encode() + line.encode("utf-8", "backslashreplace") + b"\n"
-        try:
-            written = os.write(self._descriptor, data)
-        except OSError:
-            return False
-        self._torn = written < len(data)
-        return not self._torn
+    def _tell_floods(self) -> None:
+        while not self._closing.wait(_FLOODS_EVERY_S):
+            self.acquire()
+            try:
+                self._write_repeated(everything=False)
+            finally:
+                self.release()
 
-    def _reopen_if_rotated(self) -> None:
-        try:
-            if os.path.samestat(os.stat(self._path), os.fstat(self._descriptor)):
-                return
-        except FileNotFoundError:
-            pass  # Renamed or removed, and nobody has made a new one yet.
-        except OSError:
-            return
-        # Where the new file cannot be opened, the old one is better than none.
-        with suppress(OSError):
-            fresh = _open_to_append(self._path)
-            os.close(self._descriptor)
-            self._descriptor = fresh
+    def _write_repeated(self, everything: bool) -> None:
+        now_s = time.monotonic()
+        for told in self._floods.take_all() if everything else self._floods.take_due(now_s):
+            body = self._style.repeated(told.last.body, told.times, round(told.within_s))
+            self._write(Line(told.last.level, told.last.event, body), self._stamp.now())
+
+    def _write(self, line: Line, moment: str) -> None:
+        name = logging.getLevelName(line.level)
+        for outlet in self._outlets:
+            lost = outlet.write(line.level, self._style.line(moment, name, line.event, line.body, outlet.stamps))
+            if lost:
+                gap = self._style.body({"lost_lines": lost})
+                outlet.write(logging.WARNING, self._style.line(moment, "WARNING", "log_gap", gap, outlet.stamps))
 
 
-def _open_to_append(path: Path) -> int:
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+def _said(record: logging.LogRecord) -> tuple[str, Mapping[str, object]]:
+    """The event and the fields; of a library's record the message is a value, not an event's name."""
+    fields: Mapping[str, object] | None = getattr(record, "fields", None)
+    if fields is not None:
+        return record.getMessage(), fields
+    try:
+        message = record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        message = str(record.msg)  # Its arguments do not fit it.
+    said = {"logger": record.name, "message": message}
+    if record.exc_info:
+        said["traceback"] = logging.Formatter().formatException(record.exc_info)
+    return "library", said

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import os
 import re
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -15,18 +19,20 @@ import pytest
 from mmd.core.errors import ConfigError
 from mmd.core.messages import Level, Notice
 from mmd.core.units import Side
+from mmd.daemon import floods, logbook
 from mmd.daemon.config import LogConfig
-from mmd.daemon.logbook import KEPT_EVENTS, close_log, conceal, log_notice, open_log, redact
+from mmd.daemon.logbook import KEPT_EVENTS, close_log, conceal, listen, log_notice, open_log, redact, unlisten
 
 
 @pytest.fixture(autouse=True)
 def quiet_afterwards() -> Iterator[None]:
     """Leaves logging as it was."""
     root = logging.getLogger()
-    level = root.level
+    level, hook = root.level, sys.excepthook
     yield
     close_log()
     root.setLevel(level)
+    sys.excepthook = hook
 
 
 def file_log(path: Path, level: str = "info", release_mode: bool = False, utc: bool = True) -> LogConfig:
@@ -248,3 +254,170 @@ def test_local_time_carries_its_offset(tmp_path: Path) -> None:
     open_log(file_log(path, utc=False), "eth")
     log_notice(Notice(Level.INFO, "one"))
     assert re.match(r"\S+\.\d{3}[+-]\d\d:\d\d INFO", path.read_text())
+
+
+# --- floods -------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_flood_of_errors_from_many_threads_stays_readable(tmp_path: Path) -> None:
+    """Of 40,000 errors of one kind, their numbers all different, five lines and one count are left, and every fill between them is there."""
+    path = tmp_path / "a.log"
+    open_log(file_log(path), "eth")
+
+    def flood(thread: int) -> None:
+        for n in range(10_000):
+            log_notice(Notice(Level.ERROR, "order_refused", {"order": f"mmd-x-{thread}{n:05}", "code": -2019, "why": "400 -2019 no margin", "does": "waits"}))
+            if n % 1000 == 0:
+                log_notice(Notice(Level.FILL, "fill", {"trade": 7}))
+
+    threads = [threading.Thread(target=flood, args=(each,)) for each in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    close_log()
+    lines = path.read_text().splitlines()
+    assert sum(" FILL " in line for line in lines) == 40
+    errors = [line for line in lines if " ERROR " in line]
+    assert len(errors) == 6
+    assert re.search(r" ERROR   order_refused repeated=39995 within_s=\d+ order=mmd-x-\d+ code=-2019 why=", errors[-1])
+
+
+def test_lines_of_trading_are_told_apart_by_their_numbers(tmp_path: Path) -> None:
+    """Information that differs in a number only is never counted together, however fast it comes."""
+    path = tmp_path / "a.log"
+    open_log(file_log(path, "debug"), "eth")
+    for n in range(300):
+        log_notice(Notice(Level.INFO, "placed", {"order": f"mmd-x-{n}", "price": n}))
+    assert words(path) == ["INFO placed"] * 300
+
+
+def test_errors_of_different_content_are_all_written(tmp_path: Path) -> None:
+    """A hundred codes and a hundred causes are two hundred lines."""
+    path = tmp_path / "a.log"
+    open_log(file_log(path), "eth")
+    for n in range(100):
+        log_notice(Notice(Level.ERROR, "refused", {"code": -1000 - n}))
+        log_notice(Notice(Level.ERROR, "refused", {"why": "cause " + "x" * n}))
+    assert len(words(path)) == 200
+
+
+def test_a_count_is_told_while_nothing_else_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The count comes by itself once the flood is over, without a further line to bring it."""
+    monkeypatch.setattr(floods, "QUIET_S", 0.05)
+    monkeypatch.setattr(logbook, "_FLOODS_EVERY_S", 0.02)
+    path = tmp_path / "a.log"
+    open_log(file_log(path), "eth")
+    for _ in range(8):
+        log_notice(Notice(Level.WARNING, "again", {"x": 1}))
+    deadline = time.monotonic() + 10
+    while len(words(path)) < 6 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert path.read_text().splitlines()[-1].endswith("WARNING again repeated=3 within_s=0 x=1")
+
+
+# --- other forms --------------------------------------------------------------------------------------------------------------------------
+
+
+def test_json_lines_hold_the_same_and_round_nothing(tmp_path: Path) -> None:
+    """Each line is an object with time, level, event and fields; whole numbers are numbers, decimals text, and secrets are gone wherever they stood."""
+    path = tmp_path / "a.log"
+    open_log(LogConfig(console=False, file=str(path), format="json"), "eth")
+    secret = 'nine"lives\\of/a+cat'
+    conceal([secret])
+    said = {"price": Decimal("2681.620"), "side": Side.BUY, "lots": 3, "maker": True, "order": None, "wait_s": 0.5, "why": f"line\n{secret} \x1b", secret: 1, "signature": "ab12cd34"}
+    log_notice(Notice(Level.FILL, "fill", said))
+    log_notice(Notice(Level.INFO, "start"))
+    for _ in range(7):
+        log_notice(Notice(Level.ERROR, "bad", {"n": 1}))
+    close_log()
+    first, second, *_, last = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert list(first) == ["time", "level", "event", "fields"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", first["time"])
+    assert (first["level"], first["event"]) == ("FILL", "fill")
+    assert first["fields"] == {"price": "2681.620", "side": "BUY", "lots": 3, "maker": True, "order": None, "wait_s": 0.5, "why": "line\n*** \x1b", "***": 1,
+                               "signature": "***"}
+    assert (second["event"], second["fields"]) == ("start", {})
+    assert (last["event"], last["fields"]) == ("bad", {"repeated": 2, "within_s": 0, "n": 1})
+    assert "lives" not in path.read_text()
+
+
+def test_the_journal_gets_priorities_and_no_second_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where standard error is the stream that JOURNAL_STREAM names, a line begins with its priority; where it is another, with its time."""
+    with (tmp_path / "journal").open("w+") as journal:
+        status = os.fstat(journal.fileno())
+        monkeypatch.setattr(sys, "stderr", journal)
+        for named, prefix in ((f"{status.st_dev}:{status.st_ino}", "<{}>"), (f"{status.st_dev}:{status.st_ino + 1}", r"\S+Z "), ("", r"\S+Z ")):
+            monkeypatch.setenv("JOURNAL_STREAM", named)
+            journal.seek(0)
+            journal.truncate()
+            open_log(LogConfig(level="debug", file="none"), "eth")
+            for level in Level:
+                log_notice(Notice(level, "event", {"x": 1}))
+            logging.getLogger("somebody").critical("over")
+            close_log()
+            lines = (tmp_path / "journal").read_text().splitlines()
+            for line, priority, level in zip(lines, (7, 6, 5, 4, 3), Level, strict=False):
+                assert re.fullmatch(prefix.format(priority) + f"{level.name:<7} event x=1", line)
+            assert re.match(prefix.format(2) + "CRITICAL", lines[-1])
+
+
+def test_what_nobody_catches_is_a_line_without_secrets(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An exception that ends a thread, or the process, is one line of the log with its traceback; Python prints nothing past the log."""
+    path = tmp_path / "a.log"
+    open_log(file_log(path), "eth")
+    conceal(["s3cr3t-0123456789"])
+
+    def fall() -> None:
+        raise RuntimeError("fell over s3cr3t-0123456789")
+
+    thread = threading.Thread(target=fall, name="faller")
+    thread.start()
+    thread.join()
+    try:
+        fall()
+    except RuntimeError as error:
+        close_log()
+        sys.excepthook(RuntimeError, error, error.__traceback__)
+    lines = path.read_text().splitlines()
+    assert [" ".join(line.split()[1:4]) for line in lines] == ["ERROR uncaught thread=faller", "ERROR uncaught thread=MainThread"]
+    assert all("in fall" in line and "***" in line for line in lines)
+    printed = capsys.readouterr().err
+    assert "in fall" in printed and "***" in printed
+    assert "s3cr3t" not in printed + path.read_text()
+
+
+def test_an_error_for_the_operator_is_not_told_as_a_fall(tmp_path: Path) -> None:
+    """Closing the log while one of our own errors is on its way adds no line: whoever catches it says what it is."""
+    path = tmp_path / "a.log"
+    open_log(file_log(path), "eth")
+    try:
+        raise ConfigError("symbol: is missing")
+    except ConfigError:
+        close_log()
+    assert path.read_text() == ""
+
+
+def test_a_library_s_broken_record_is_a_line(tmp_path: Path) -> None:
+    """A message whose arguments do not fit it is written as it stands, and nothing is raised into the library."""
+    path = tmp_path / "a.log"
+    open_log(file_log(path), "eth")
+    record = logging.makeLogRecord({"name": "somebody", "levelno": logging.ERROR, "msg": "%d pieces of %s", "args": ("x",)})
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logbook._Log):  # pytest's own would raise
+            handler.handle(record)
+    assert path.read_text().endswith('ERROR   library logger=somebody message="%d pieces of %s"\n')
+
+
+def test_a_listener_hears_what_the_level_hides(tmp_path: Path) -> None:
+    """Every notice reaches a listener, in order, until it listens no more; the log's level and floods are no matter."""
+    open_log(file_log(tmp_path / "a.log", "error"), "eth")
+    heard: list[Notice] = []
+    said = [Notice(Level.DEBUG, "one"), *[Notice(Level.ERROR, "two")] * 9]
+    listen(heard.append)
+    for notice in said:
+        log_notice(notice)
+    unlisten(heard.append)
+    log_notice(Notice(Level.ERROR, "three"))
+    unlisten(heard.append)
+    assert heard == said
