@@ -22,6 +22,7 @@ FUNDING_INTERVAL_MS = 8 * 3_600_000  # settled at 00:00, 08:00 and 16:00 UTC
 CHANGES_KEPT = 20_000  # more levels than change within the slowest stream's interval
 FORCE_ORDERS_KEPT = 100
 UPDATE_IDS_A_MS = 100  # update ids start at the start time times this, so that they grow across restarts
+TRADE_IDS_A_MS = 100  # and trade ids: a recording played many times as fast has more than one trade a millisecond
 
 
 class MarketData:
@@ -40,7 +41,7 @@ class MarketData:
         self.overlay: Callable[[Side], Mapping[int, int]] = lambda side: {}
         self.outside = OutsideBook()
         self.update_id = start_ms * UPDATE_IDS_A_MS
-        self.tape = Tape(first_id=start_ms)
+        self.tape = Tape(first_id=start_ms * TRADE_IDS_A_MS)
         self.candles = Candles()
         self.last_price_ticks: int | None = None
         self.force_orders: History[Json] = History(FORCE_ORDERS_KEPT)

@@ -28,6 +28,6 @@ class ListedSource:
         return self._events.pop(0)
 
 
-def market_of(events: list[MarketEvent] | None = None, *, bids: Levels = BIDS, asks: Levels = ASKS) -> MarketData:
-    """An ETHUSDT market (tick 0.01, lot 0.001) that starts at START_MS."""
-    return MarketData(Symbol.named("ETHUSDT"), ListedSource(bids, asks, events), START_MS)
+def market_of(events: list[MarketEvent] | None = None, *, bids: Levels = BIDS, asks: Levels = ASKS, start_ms: int = START_MS) -> MarketData:
+    """An ETHUSDT market (tick 0.01, lot 0.001)."""
+    return MarketData(Symbol.named("ETHUSDT"), ListedSource(bids, asks, events), start_ms)

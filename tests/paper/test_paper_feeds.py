@@ -228,7 +228,7 @@ def test_trades_come_at_once_and_aggregates_when_they_are_complete() -> None:
     late = market.record_trade(START_MS + 100, 101, 7, False)
     assert [payload["t"] for payload in trades.poll(START_MS + 100)] == [first, second, late]
     assert only(aggregates.poll(START_MS + 100)) == {
-        "e": "aggTrade", "E": START_MS + 100, "s": "ETHUSDT", "a": START_MS, "p": "1.01", "q": "0.011", "f": first, "l": second,
+        "e": "aggTrade", "E": START_MS + 100, "s": "ETHUSDT", "a": first, "p": "1.01", "q": "0.011", "f": first, "l": second,
         "T": START_MS + 99, "m": False}  # fmt: skip
     market.record_trade(START_MS + 100, 101, 1, False)
     payload = only(aggregates.poll(START_MS + 200))
