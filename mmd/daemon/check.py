@@ -1,4 +1,4 @@
-"""`mmd -c FILE check [--json]`: everything that must be right before the first order, a line each, and the quotes that would be sent.
+"""`mmd -c FILE check [--offline] [--json]`: everything that must be right before the first order, a line each, and the quotes that would be sent.
 
 It sends no order and changes nothing. What cannot be asked because something before it failed is left out.
 """
@@ -12,7 +12,7 @@ from mmd.core.errors import MmdError
 from mmd.core.messages import Lost, Refusal, Unsent
 from mmd.daemon.check_account import account_findings
 from mmd.daemon.check_market import market_findings
-from mmd.daemon.check_place import place_findings
+from mmd.daemon.check_place import offline_findings, place_findings
 from mmd.daemon.config import Config
 from mmd.daemon.connections import Venue
 from mmd.daemon.credentials import AgentCredentials, Credentials
@@ -24,6 +24,10 @@ _CREDENTIALS = {
     -2015: "the key or agent is unknown, revoked or expired, or this address is not on its list; look at the venue's API management",
     -1002: "the key lacks the right; look at the venue's API management",
 }
+_Parts = tuple[tuple[str, Callable[[Check], Iterator[Finding]]], ...]
+_ALL: _Parts = (("files", place_findings), ("account", account_findings), ("market", market_findings))
+_OFFLINE: _Parts = (("files", offline_findings),)
+
 # What a refused signature (-1022) comes of. Under V3 the start has shown already that key and signer belong together.
 _SIGNATURE = {
     "v1": "the secret does not belong to the key; copy both anew",
@@ -31,10 +35,12 @@ _SIGNATURE = {
 }
 
 
-def run_check(config: Config, venue: Venue, credentials: Credentials | AgentCredentials, as_json: bool = False) -> bool:
-    """Print the findings to standard output; False where one of them forbids to start."""
+def run_check(
+    config: Config, venue: Venue, credentials: Credentials | AgentCredentials, as_json: bool = False, *, offline: bool = False
+) -> bool:
+    """Print the findings to standard output; False where one of them forbids to start. `offline` leaves out whatever needs the venue."""
     findings: list[Finding] = []
-    for finding in _findings(Check(config, venue, credentials)):
+    for finding in _findings(Check(config, venue, credentials), _OFFLINE if offline else _ALL):
         findings.append(finding)
         if not as_json:
             print(finding.line(), flush=True)
@@ -54,13 +60,8 @@ def findings_json(findings: list[Finding]) -> str:
     return json.dumps(report, ensure_ascii=False, indent=2)
 
 
-def _findings(check: Check) -> Iterator[Finding]:
+def _findings(check: Check, parts: _Parts) -> Iterator[Finding]:
     """Each part as far as it gets; a part that fails for good ends the rest."""
-    parts: tuple[tuple[str, Callable[[Check], Iterator[Finding]]], ...] = (
-        ("files", place_findings),
-        ("account", account_findings),
-        ("market", market_findings),
-    )
     for subject, part in parts:
         try:
             for finding in part(check):

@@ -1,17 +1,21 @@
-"""The first part of a check: this machine. Configuration, credentials, files, clock and the way to the venue."""
+"""The first part of a check: this machine. Configuration, credentials, files and packages, then the clock and the way to the venue."""
 
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
-from mmd.core.errors import ConfigError
+from mmd.core.errors import ConfigError, MmdError
 from mmd.daemon.finding import Check, Finding, fail, ok, warn
+from mmd.daemon.ledger_place import ledger_place
 from mmd.daemon.logbook import INSTALLED_DIRECTORY
 from mmd.daemon.state_directory import HaltLatch, market_name, state_directory
+from mmd.ledger.opening import open_for_reading
 from mmd.venue.account import synchronise
 from mmd.venue.clock import monotonic_ms
 from mmd.venue.endpoints import Call
@@ -23,11 +27,32 @@ _SLOW_MS = 500
 
 def place_findings(check: Check) -> Iterator[Finding]:
     """Raises CallFailed where the venue cannot be reached."""
+    yield from offline_findings(check)
+    yield from _clock(check)
+
+
+def offline_findings(check: Check) -> Iterator[Finding]:
+    """What can be told without the network."""
     config = check.config
     yield ok("config", f"{config.path} symbol={config.symbol} venue={config.exchange.venue} auth={config.exchange.auth}")
     yield ok("credentials", f"from {check.credentials.source}; {check.venue.identity}")
+    yield from _packages(check)
     yield from _files(check)
-    yield from _clock(check)
+
+
+def _packages(check: Check) -> Iterator[Finding]:
+    """The optional packages that this configuration needs. Those for signing as an agent were needed before there was a venue to check."""
+    config = check.config
+    needed = [(key, package, extra) for key, package, extra, is_needed in (
+        ("exchange.venue: paper", "websockets", "paper", config.exchange.is_paper),
+        ("exchange.auth: v3", "coincurve", "agent", config.exchange.auth == "v3"),
+        ("exchange.auth: v3", "Crypto", "agent", config.exchange.auth == "v3"),
+    ) if is_needed]
+    missing = [each for each in needed if find_spec(each[1]) is None]
+    for key, package, extra in missing:
+        yield fail("packages", f"{key} needs the package {package}, which is not installed", f"pip install 'mmd[{extra}]'")
+    if not missing:
+        yield ok("packages", ", ".join(package for _, package, _ in needed) or "none needed beyond those of every installation")
 
 
 def _files(check: Check) -> Iterator[Finding]:
@@ -44,7 +69,7 @@ def _files(check: Check) -> Iterator[Finding]:
         yield ok("log", "console only")
     else:
         yield fail("log", f"{path} cannot be written", f"make {path.parent} writable for this user, or change logging.file")
-    if not check.config.exchange.is_paper:
+    if not check.config.exchange.is_paper or check.config.ledger.file == "auto":
         yield from _state(check)
 
 
@@ -54,11 +79,34 @@ def _state(check: Check) -> Iterator[Finding]:
     except ConfigError as error:
         yield fail("state", str(error), "")
         return
+    yield from _ledger(check, directory)
+    if check.config.exchange.is_paper:
+        yield ok("state", str(directory))
+        return
     halt = HaltLatch(directory, market_name(check.venue.rest_url, check.credentials.account, check.config.symbol)).read()
     if halt is None:
         yield ok("state", f"{directory}, no halt latched")
     else:
         yield fail("state", f"halted at {halt.time}: {halt.reason}", f"look at the account, then `mmd -c {check.config.path} resume`")
+
+
+def _ledger(check: Check, directory: Path) -> Iterator[Finding]:
+    """A ledger that is there has to be one, and the next line must find room in a file that can be written."""
+    path = ledger_place(check.config, directory)
+    if path is None:
+        yield ok("ledger", "none is kept")
+        return
+    found = path.exists()
+    if not os.access(path if found else path.parent, os.W_OK):
+        yield fail("ledger", f"{path} cannot be written", f"make {path if found else path.parent} writable for this user, or change ledger.file")
+        return
+    try:
+        if found:
+            open_for_reading(path).close()
+    except (MmdError, sqlite3.Error) as error:
+        yield fail("ledger", str(error) if str(path) in str(error) else f"{path}: {error}", "move it away, or change ledger.file")
+        return
+    yield ok("ledger", f"{path}, {path.stat().st_size} bytes" if found else f"{path}, made by the first run")
 
 
 def _clock(check: Check) -> Iterator[Finding]:

@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--symbol", metavar="S", help="trade S instead of the configured symbol")
     parser.add_argument("--data", metavar="PATH", help="with the paper market replay: the recording to play")
     parser.add_argument("--json", action="store_true", help="with check, report: the findings, the figures as one JSON object")
+    parser.add_argument("--offline", action="store_true", help="with check: only what can be told without the network")
     _add_report_options(parser)
     helps = "; ".join(f"{name}: {text}" for name, text in _COMMANDS.items())
     parser.add_argument("command", nargs="?", choices=tuple(_COMMANDS), default="run", metavar="command", help=helps)
@@ -99,6 +100,8 @@ def _report_options(arguments: argparse.Namespace) -> ReportOptions:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.offline and arguments.command != "check":
+        raise ConfigError("--offline is only for check (see mmd --help)")
     overrides = {"paper.data": arguments.data} if arguments.data is not None else {}
     report_options = _report_options(arguments)
     config = load_config(arguments.config, arguments.symbol, overrides)
@@ -113,6 +116,8 @@ def _run(arguments: argparse.Namespace) -> int:
     if command == "run":
         log_notice(Notice(Level.INFO, "credentials", credentials.public))
     try:
+        if arguments.offline:
+            return _check_offline(config, credentials, arguments.json)
         if config.exchange.is_paper:
             return _on_embedded_exchange(command, config, credentials, arguments.json)
         return _on_venue(command, config, credentials, arguments.json)
@@ -172,6 +177,12 @@ def _venue_to_cancel_on(config: Config, credentials: Credentials | AgentCredenti
 
 def _check(config: Config, venue: Venue, credentials: Credentials | AgentCredentials, as_json: bool) -> int:
     return EXIT_CLEAN if run_check(config, venue, credentials, as_json) else EXIT_CONFIG
+
+
+def _check_offline(config: Config, credentials: Credentials | AgentCredentials, as_json: bool) -> int:
+    """No exchange is embedded for it, and none is asked; the addresses then lead nowhere."""
+    nowhere = ("http://127.0.0.1", "ws://127.0.0.1") if config.exchange.is_paper else (None, None)
+    return EXIT_CLEAN if run_check(config, connect(config, credentials, *nowhere), credentials, as_json, offline=True) else EXIT_CONFIG
 
 
 @contextmanager
