@@ -1,4 +1,4 @@
-"""The command line: `mmd -c FILE [check [--json] | cancel | flatten | resume | report …]`, `mmd paper …`, `mmd --version`.
+"""The command line: `mmd -c FILE [check [--json] | cancel | flatten | resume | status … | report …]`, `mmd paper …`, `mmd --version`.
 
 Exit codes: 0 clean, 78 configuration or credentials (a supervisor must not restart), 75 venue unreachable at the start, 1 anything else.
 """
@@ -27,6 +27,7 @@ from mmd.daemon.report_command import ReportOptions, run_report
 from mmd.daemon.service import EXIT_CLEAN, EXIT_CONFIG, EXIT_FAILED, EXIT_UNREACHABLE, run_service
 from mmd.daemon.startup import VenueUnreachable
 from mmd.daemon.state_directory import HaltLatch, InstanceLock, market_name, state_directory
+from mmd.daemon.status_command import show_status
 
 _COMMANDS = {
     "run": "(the default) trade in the foreground until SIGTERM",
@@ -34,6 +35,7 @@ _COMMANDS = {
     "cancel": "cancel our open orders and verify that none is left, daemon up or down",
     "flatten": "cancel, then close the position at the market, reduce-only",
     "resume": "clear a latched halt",
+    "status": "what the running daemon is doing, over its Unix socket; exit code 1 where none runs",
     "report": "what happened, from the ledger: profit, fills, mark-outs, uptime, … (daemon up or down)",
 }
 
@@ -74,7 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-c", "--config", metavar="FILE", required=True, help="the configuration, one YAML file a market")
     parser.add_argument("--symbol", metavar="S", help="trade S instead of the configured symbol")
     parser.add_argument("--data", metavar="PATH", help="with the paper market replay: the recording to play")
-    parser.add_argument("--json", action="store_true", help="with check, report: the findings, the figures as one JSON object")
+    parser.add_argument("--json", action="store_true", help="with check, status, report: the findings, the status, the figures as one JSON object")
+    parser.add_argument("--watch", action="store_true", help="with status: a live view that fills the terminal, until q (extra [watch])")
     parser.add_argument("--offline", action="store_true", help="with check: only what can be told without the network")
     _add_report_options(parser)
     helps = "; ".join(f"{name}: {text}" for name, text in _COMMANDS.items())
@@ -105,6 +108,10 @@ def _run(arguments: argparse.Namespace) -> int:
     overrides = {"paper.data": arguments.data} if arguments.data is not None else {}
     report_options = _report_options(arguments)
     config = load_config(arguments.config, arguments.symbol, overrides)
+    if arguments.command == "status":
+        return show_status(config, os.environ, as_json=arguments.json, watch=arguments.watch)
+    if arguments.watch:
+        raise ConfigError("--watch is only for status (see mmd --help)")
     if arguments.command == "report":
         run_report(config, report_options, os.environ)
         return EXIT_CLEAN

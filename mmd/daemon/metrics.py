@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-STATES = ("boot", "sync", "quote", "pause", "stop", "stopped")
+STATES = ("starting", "waiting", "boot", "sync", "quote", "pause", "stop", "stopped")
 
 Labels = Mapping[str, str]
 
@@ -80,8 +80,7 @@ def _of_the_daemon(status: Mapping[str, Any]) -> Iterator[Sample]:
     yield Sample("mmd_info", False, "The version that runs, and where it trades.", [({"version": daemon["version"], "venue": daemon["venue"]}, 1)])
     yield _gauge("start_time_seconds", "When the process started, since the epoch.", started)
     yield _gauge("well", "1 where it quotes, or pauses in good order, and its main thread moves; else 0.", int(state["well"]))
-    names = (*STATES, "starting") if state["name"] in (*STATES, "starting") else (*STATES, "starting", state["name"])
-    yield _gauges("state", "1 for the state that it is in, 0 for the others.", "state", {name: int(name == state["name"]) for name in names})
+    yield _gauges("state", "1 for the state that it is in, 0 for the others.", "state", {name: int(name == state["name"]) for name in STATES})
     yield _gauge("pause_reasons", "How many reasons not to quote there are.", len(state["reasons"]))
     yield _gauge("heartbeat_age_seconds", "Since the main thread last stepped.", state["heartbeat_age_s"])
     yield Sample("mmd_notices", True, "Lines of the log of WARNING and of ERROR.",

@@ -153,16 +153,16 @@ class Published:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._view: View | None = None
-        self._about = "starting"
+        self._about = "starting", ""
 
     def set(self, view: View) -> None:
         with self._lock:
             self._view = view
 
-    def say(self, about: str) -> None:
-        """There is no engine now: `about` says in a word or two what is done instead."""
+    def say(self, about: str, why: str = "") -> None:
+        """There is no engine now: `about` says in a word what is done instead, and `why`, where there is something to say."""
         with self._lock:
-            self._view, self._about = None, about
+            self._view, self._about = None, (about, why)
 
     def get(self) -> View | None:
         """None before the engine's first step, and between two engines."""
@@ -170,7 +170,7 @@ class Published:
             return self._view
 
     @property
-    def about(self) -> str:
-        """What the daemon does while there is no view."""
+    def about(self) -> tuple[str, str]:
+        """What the daemon does while there is no view, and why."""
         with self._lock:
             return self._about

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import time
@@ -24,6 +25,7 @@ from mmd.daemon.reporters import Reporter, balance_line, fees_text, plain, price
 from mmd.daemon.session import new_session
 from mmd.daemon.startup import Prepared, SymbolNotTrading, VenueUnreachable, prepare
 from mmd.daemon.state_directory import Halt, HaltLatch
+from mmd.daemon.status_service import StatusService
 from mmd.daemon.workers import Worker, stop_all
 from mmd.venue.clock import monotonic_ms
 from mmd.venue.clock_keeper import ClockKeeper
@@ -59,9 +61,11 @@ class Service:
         Raises ConfigError and VenueUnreachable where it cannot start.
         """
         self._refuse_while_halted()
+        self._status = StatusService(self._config, self._published, self._venue, os.environ)
         before = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
         try:
             log_notice(Notice(Level.INFO, "start", self._start_fields()))
+            self._status.start()
             prepared = self._start()
             while prepared is not None:
                 code = self._trade(prepared)
@@ -70,6 +74,7 @@ class Service:
                 prepared = self._start_anew()
             return EXIT_CLEAN
         finally:
+            self._status.stop(_JOIN_S)
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -129,9 +134,11 @@ class Service:
         """The start again after the rules have changed; while the symbol is not trading, or the venue does not answer, asked for slowly, for ever."""
         probe_s = self._config.connection.probe_interval_ms / 1000
         while True:
+            self._published.say("starting")
             try:
                 return self._start()
             except (SymbolNotTrading, VenueUnreachable) as error:
+                self._published.say("waiting", str(error))
                 log_notice(Notice(Level.WARNING, "waiting", {"why": error, "retry_in_s": probe_s}))
             deadline = time.monotonic() + probe_s
             while (left_s := deadline - time.monotonic()) > 0:
@@ -153,6 +160,7 @@ class Service:
         log_notice(Notice(Level.INFO, "started", fields))
         lanes, lane_workers = self._make_lanes(prepared)
         streams, stream_workers = self._make_streams(prepared)
+        self._status.source.attend((*lane_workers, *stream_workers), streams, prepared.fees.maker)
         for worker in (*lane_workers, *stream_workers):
             worker.start()
         try:

@@ -4,7 +4,8 @@ Prices, sizes and money are decimal text, ages and rates are numbers; what is no
 
 - `schema`, `time` (UTC, this machine's clock)
 - `daemon`: version, config (its name), symbol, venue (REST address), pid, started (UTC), uptime_s, session (null while there is no engine)
-- `state`: name (starting, or what else is done instead of trading; boot, sync, quote, pause, stop, stopped), since_s, reasons ([{reason, since_s}]), mode
+- `state`: name (starting; waiting: for the symbol to trade, or for the venue; boot, sync, quote, pause, stop, stopped), since_s, reasons ([{reason,
+  since_s}]), mode
   (BUY, SELL: the side that is quoted), waiting (why nothing is quoted although it may be), heartbeat_age_s (of the main thread), well
 - `market`: base, quote (assets), bid, ask, mid, spread_bps, age_s, bids and asks (the visible levels, best first: {price, size, own})
 - `position`: size (signed), entry_price, notional (signed, at mid), unrealized, break_even (where closing as a maker pays for both makers' fees)
@@ -52,7 +53,7 @@ class Facts:
     config: Config
     venue: str
     pid: int
-    about: str
+    about: tuple[str, str]
     now_ms: int
     now_s: float
     started_s: float
@@ -70,6 +71,7 @@ class Facts:
 def status_of(view: View | None, facts: Facts) -> dict[str, Any]:
     """The whole status, as the module says."""
     config, now_ms = facts.config, facts.now_ms
+    late_ms = max(0, now_ms - view.drawn_ms) if view is not None else 0  # what was an age when the view was drawn has grown since
     return {
         "schema": SCHEMA,
         "time": _utc(facts.now_s),
@@ -79,9 +81,9 @@ def status_of(view: View | None, facts: Facts) -> dict[str, Any]:
             "session": view.session if view is not None else None,
         },
         "state": _state(view, facts),
-        "market": _market(view) if view is not None else None,
+        "market": _market(view, late_ms) if view is not None else None,
         "position": _position(view, facts.maker_fee) if view is not None else None,
-        "orders": [_order(order, view) for order in view.orders] if view is not None else [],
+        "orders": [_order(order, view, late_ms) for order in view.orders] if view is not None else [],
         "foreign_orders": view.foreign_orders if view is not None else None,
         "balances": _balances(view) if view is not None else None,
         "session": _session(view) if view is not None else None,
@@ -98,7 +100,9 @@ def status_of(view: View | None, facts: Facts) -> dict[str, Any]:
 
 def _state(view: View | None, facts: Facts) -> dict[str, Any]:
     if view is None:
-        return {"name": facts.about, "since_s": None, "reasons": [], "mode": None, "waiting": None, "heartbeat_age_s": None, "well": False}
+        name, why = facts.about
+        reasons_now = [{"reason": why, "since_s": None}] if why else []
+        return {"name": name, "since_s": None, "reasons": reasons_now, "mode": None, "waiting": None, "heartbeat_age_s": None, "well": False}
     age_ms = max(0, facts.now_ms - view.drawn_ms)
     # The main thread steps at least once in its refresh interval.
     stuck_ms = max(_STUCK_MS, 2 * facts.config.engine.orders.refresh_interval_ms)
@@ -114,7 +118,7 @@ def _state(view: View | None, facts: Facts) -> dict[str, Any]:
     }
 
 
-def _market(view: View) -> dict[str, Any]:
+def _market(view: View, late_ms: int) -> dict[str, Any]:
     price, size, mid = view.rules.price, view.rules.size, view.mid
     own: dict[tuple[str, int], int] = {}
     for order in view.orders:
@@ -131,7 +135,7 @@ def _market(view: View) -> dict[str, Any]:
         "ask": price.text(view.asks[0][0]) if view.asks else None,
         "mid": plain(mid) if mid is not None else None,
         "spread_bps": round((view.asks[0][0] - view.bids[0][0]) / (view.asks[0][0] + view.bids[0][0]) * 20_000, 3) if mid is not None else None,
-        "age_s": None if view.book_age_ms is None else view.book_age_ms / 1000,
+        "age_s": None if view.book_age_ms is None else (view.book_age_ms + late_ms) / 1000,
         "bids": levels("BUY", view.bids),
         "asks": levels("SELL", view.asks),
     }
@@ -157,7 +161,7 @@ def break_even_price(position: Decimal, entry_price: Decimal, maker_fee: Decimal
     return entry_price * growth if position > 0 else entry_price / growth
 
 
-def _order(order: OrderView, view: View) -> dict[str, Any]:
+def _order(order: OrderView, view: View, late_ms: int) -> dict[str, Any]:
     price, size = view.rules.price, view.rules.size
     distance = None
     if view.bids and view.asks:
@@ -171,7 +175,7 @@ def _order(order: OrderView, view: View) -> dict[str, Any]:
         "size": size.text(order.size_lots),
         "executed": size.text(order.executed_lots),
         "state": order.state,
-        "age_s": order.age_ms / 1000,
+        "age_s": (order.age_ms + late_ms) / 1000,
         "distance_bps": distance,
         "ahead": None if order.ahead_lots is None else size.text(order.ahead_lots),
         "reduce_only": order.reduce_only,
