@@ -16,11 +16,11 @@ from mmd.daemon.config import Config
 from mmd.daemon.ledger_place import ledger_place
 from mmd.daemon.state_directory import state_path
 from mmd.ledger.opening import LedgerError, advice, open_for_reading
-from mmd.report.figures import Question, Report, make_report
+from mmd.report.figures import Listeners, Question, Report, make_report
 from mmd.report.json_text import json_text
 from mmd.report.period import Zone, asked_period
-from mmd.report.round_trips import RoundTrip
 from mmd.report.rows import LedgerRows
+from mmd.report.series import Series
 from mmd.report.tables import RoundTripTable, paths_in, write_fills, write_slots
 from mmd.report.text import text_report
 from mmd.report.whole_file import make_directory, whole_files
@@ -60,7 +60,9 @@ def run_report(config: Config, options: ReportOptions, environ: Mapping[str, str
         elif options.html is not None and page is not None:
             path = Path(options.html)
             with whole_files([path]) as (file,):
-                file.write(page.html_report(make_report(connection, question), LedgerRows(connection)))
+                series = Series()
+                report = make_report(connection, question, Listeners(fill=series.fill, mark=series.mark))
+                file.write(page.html_report(report, series))
             print(path)
         else:
             form: Callable[[Report], str] = json_text if options.as_json else text_report
@@ -72,8 +74,7 @@ def _write_tables(connection: sqlite3.Connection, question: Question, directory:
     paths = paths_in(directory)
     with whole_files(paths) as (fills, hours, days, round_trips):
         table = RoundTripTable(round_trips, question.zone)
-        closed: Callable[[RoundTrip], None] = table.add
-        report = make_report(connection, question, closed)
+        report = make_report(connection, question, Listeners(round_trip=table.add))
         write_slots(hours, report.hours, question.zone)
         write_slots(days, report.days, question.zone)
         write_fills(fills, LedgerRows(connection).fills(report.period), question.zone)
@@ -111,7 +112,7 @@ def _snapshot(path: Path) -> Iterator[sqlite3.Connection]:
 def _page_module(config: Config) -> ModuleType:
     """The page needs a plotting library, which nothing else of the daemon does."""
     try:
-        import plotly.graph_objects  # noqa: F401
+        import plotly.graph_objects  # noqa: F401 (to see that it is there)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "plotly":
             raise

@@ -72,11 +72,15 @@ class Transfers:
         return None if time_ms < self._unclear_until_ms else self._sum
 
 
+# Hears of every mark: its time, bid plus ask (None without both), and the equity line.
+MarkListener = Callable[[int, int | None, Decimal], None]
+
+
 class EquityPath:
-    """Takes the marks in the order of time and joins their equity to one line. `listener` hears (time, equity line) of every mark."""
+    """Takes the marks in the order of time and joins their equity to one line."""
 
     def __init__(self, period: Period, zone: Zone, transfers: Transfers, new_accounts: Sequence[tuple[int, Decimal | None]],
-                 listener: Callable[[int, Decimal], None] | None = None) -> None:
+                 listener: MarkListener | None = None) -> None:
         """`new_accounts` are those that begin within the period: when, and with how much in the margin assets (None: as the first mark says)."""
         self._zone, self._transfers, self._listener = zone, transfers, listener
         self._new_accounts = sorted(new_accounts, key=lambda account: account[0], reverse=True)
@@ -120,7 +124,7 @@ class EquityPath:
                 self._begin_account(equity, unrealized, paid_in)
             self._last = (time_ms, wallet, unrealized)
             self._line = self._own_change + equity - self._base_equity - (paid_in - self._base_transfers)
-            self._measure(time_ms)
+            self._measure(time_ms, None if bid is None or ask is None else bid + ask)
 
     def notionals(self) -> tuple[Decimal | None, Decimal]:
         """Mean and largest notional of the position at the marks."""
@@ -149,11 +153,11 @@ class EquityPath:
     def _begin_account(self, equity: Decimal, unrealized: Decimal, paid_in: Decimal) -> None:
         self._base_equity, self._base_unrealized, self._base_transfers = equity, unrealized, paid_in
 
-    def _measure(self, time_ms: int) -> None:
+    def _measure(self, time_ms: int, doubled_mid: int | None) -> None:
         assert self._first is not None
         height = self._first[1] + self._first[2] + self._line
         if self._listener is not None:
-            self._listener(time_ms, height)
+            self._listener(time_ms, doubled_mid, height)
         if self._peak is None or height > self._peak[0]:
             self._peak = (height, time_ms)
         fall = self._peak[0] - height

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal, localcontext
 
-from mmd.report.equity import Equity, EquityPath, Transfers
+from mmd.report.equity import Equity, EquityPath, MarkListener, Transfers
 from mmd.report.inventory import Inventory, InventoryPath
 from mmd.report.mark_outs import MarkOut, bps
 from mmd.report.notes import notes
@@ -17,7 +17,7 @@ from mmd.report.profit import IncomeBook, Profit, Slot, make_days, make_hours, m
 from mmd.report.reconciliation import Reconciliation, find_spans, reconcile, stops_of
 from mmd.report.round_trips import RoundTrip, RoundTripPath, RoundTrips
 from mmd.report.rows import EXACT, Identity, LedgerRows, RunRow
-from mmd.report.trading import FillPass, Trading
+from mmd.report.trading import FillListener, FillPass, Trading
 from mmd.report.uptime import Uptime, measure_uptime
 
 
@@ -67,16 +67,23 @@ class Question:
     alive_within_ms: int = 60_000
 
 
-def make_report(
-    connection: sqlite3.Connection, question: Question, round_trip: Callable[[RoundTrip], None] | None = None,
-) -> Report:
-    """Everything at once. `round_trip` is told of each one that was closed within the period. The connection should hold one snapshot (a read
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Who else wants to hear of what is read, while it is read."""
+
+    fill: FillListener | None = None
+    mark: MarkListener | None = None
+    round_trip: Callable[[RoundTrip], None] | None = None
+
+
+def make_report(connection: sqlite3.Connection, question: Question, listeners: Listeners | None = None) -> Report:
+    """Everything at once. The connection should hold one snapshot (a read
     transaction). Raises LedgerRowError for amounts that are none, sqlite3.Error where the file cannot be read."""
     with localcontext(EXACT):
-        return _make_report(LedgerRows(connection), question, round_trip)
+        return _make_report(LedgerRows(connection), question, listeners or Listeners())
 
 
-def _make_report(rows: LedgerRows, question: Question, round_trip: Callable[[RoundTrip], None] | None) -> Report:
+def _make_report(rows: LedgerRows, question: Question, listeners: Listeners) -> Report:
     identity, runs, zone = rows.identity(), rows.runs(), question.zone
     first_ms, last_ms = rows.span()
     period = resolve_period(question.asked, first_ms, last_ms, question.now_ms)
@@ -87,14 +94,15 @@ def _make_report(rows: LedgerRows, question: Question, round_trip: Callable[[Rou
     income = IncomeBook(identity, zone)
     income.take(rows.income(period))
     spans = find_spans(rows, period, [run.started_ms for run in within])
-    path = RoundTripPath(round_trip)
+    path = RoundTripPath(listeners.round_trip)
     _lead_in(rows, path, period, account_began_ms, identity)
     inventory = InventoryPath(path.position, max(period.since_ms, min(first_ms or 0, period.until_ms)))
-    fills = FillPass(zone, identity.margin_assets, path, inventory, stops_of(spans), [run.started_ms for run in within])
+    fills = FillPass(zone, identity.margin_assets, path, inventory, stops_of(spans), [run.started_ms for run in within], listeners.fill)
     fills.take(rows.fills(period))
     trading, totals = fills.results(), fills.totals()
 
-    equity = EquityPath(period, zone, Transfers(income.transfer_times), [(run.started_ms, rows.opening_wallet(run, identity.margin_assets)) for run in within])
+    openings = [(run.started_ms, rows.opening_wallet(run, identity.margin_assets)) for run in within]
+    equity = EquityPath(period, zone, Transfers(income.transfer_times), openings, listeners.mark)
     before = rows.mark_before(period.since_ms, account_began_ms)
     if before is not None:
         equity.begin(before)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
@@ -58,6 +58,10 @@ class Trading:
     last_ms: int | None
 
 
+# Hears of every fill: time, whether it is a buy, price, size, mid (None: unknown), and the position after it.
+FillListener = Callable[[int, int, int, int, int | None, int], None]
+
+
 class _Part:
     """Some of the fills: how many, of what size (1e-8) and volume (1e-16)."""
 
@@ -71,12 +75,13 @@ class FillPass:
     """The pass. `stops` are moments at which the totals are wanted, `resets` those at which a new account began."""
 
     def __init__(
-        self, zone: Zone, margin_assets: Iterable[str], path: RoundTripPath, inventory: InventoryPath, stops: Sequence[int], resets: Sequence[int]
+        self, zone: Zone, margin_assets: Iterable[str], path: RoundTripPath, inventory: InventoryPath, stops: Sequence[int], resets: Sequence[int],
+        listener: FillListener | None = None,
     ) -> None:
         self.mark_outs = MarkOutSums()
         self.at_stop: dict[int, Totals] = {}
         self.hours: list[tuple[int, Totals]] = []  # beginning of an hour with fills, totals at its end
-        self._zone = zone
+        self._zone, self._listener = zone, listener
         self._margin_assets = frozenset(margin_assets)
         self._path, self._inventory = path, inventory
         self._stops, self._resets = sorted(set(stops), reverse=True), sorted(resets, reverse=True)
@@ -117,6 +122,7 @@ class FillPass:
         """The one loop that a million fills go through: no call or attribute more than it needs."""
         margin_assets, paid, received = self._margin_assets, self._paid, self._received
         add, follow, move, path = self.mark_outs.add, self._path.fill, self._inventory.move, self._path
+        hear = self._listener
         first_ms = time_ms = 0
         for (time_ms, _, is_buy, price, size, realized_text, commission_text, asset, maker, own, source, stated, *mids, _, _) in rows:
             if time_ms >= self._next_ms:
@@ -147,6 +153,8 @@ class FillPass:
                 add(is_buy, price, size, notional, fee, mids)
             follow(time_ms, size if is_buy else -size, stated, source, realized, fee)
             move(time_ms, path.position, price)
+            if hear is not None:
+                hear(time_ms, is_buy, price, size, mids[0], path.position)
         if first_ms:
             self._span = (first_ms, time_ms)
 
