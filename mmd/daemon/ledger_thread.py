@@ -69,7 +69,8 @@ class LedgerKeeper:
         self._awaited: dict[int, deque[_Awaited]] = {after_s: deque() for after_s in MARK_OUT_S}
         self._running = False  # a run has started and not ended
         self._marked_ms: int | None = None  # when the view was drawn that the last mark shows
-        self._mark_due_ms = self._sweep_due_ms = 0
+        self._mark_due_ms = now_ms()
+        self._sweep_due_ms = self._mark_due_ms + _SWEEP_MS
         self._broken = self._told = self._overflowing = False
         self._backlog: list[Entry] = []  # what the disk did not take
 
@@ -83,20 +84,22 @@ class LedgerKeeper:
 
     def run(self) -> None:
         """Write until `stop`; what was put before it is still written."""
-        self._mark_due_ms = self._now_ms()
-        self._sweep_due_ms = self._mark_due_ms + _SWEEP_MS
-        stopping = False
-        while not stopping:
-            batch, stopping = self._take()
-            now_ms = self._now_ms()
-            batch = self._with_last_marks(batch)
-            batch += self._mark_outs(now_ms)
-            batch += self._marks(now_ms)
-            if batch:
-                self._write(batch, now_ms)
-            if now_ms >= self._sweep_due_ms and not self._broken:
-                self._sweep(now_ms)
+        while self.turn():
+            pass
         self._close()
+
+    def turn(self) -> bool:
+        """Wait for what comes or is due next, and write it; False at the end. For `run`, and for tests that have no thread."""
+        batch, stopping = self._take()
+        now_ms = self._now_ms()
+        batch = self._with_last_marks(batch)
+        batch += self._mark_outs(now_ms)
+        batch += self._marks(now_ms)
+        if batch:
+            self._write(batch, now_ms)
+        if now_ms >= self._sweep_due_ms and not self._broken:
+            self._sweep(now_ms)
+        return not stopping
 
     def stop(self) -> None:
         """End `run` soon; returns at once. From any thread."""
