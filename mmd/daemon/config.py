@@ -10,6 +10,7 @@ from typing import Any
 
 from mmd.core.errors import ConfigError
 from mmd.core.settings import EngineSettings, FillLimits, OrderSettings, RiskSettings, StrategySettings, TimingSettings
+from mmd.daemon.config_alerts import ALERT_KINDS
 from mmd.daemon.config_schema import read_values
 from mmd.daemon.config_text import Fault, command_line_entry, read_entries
 from mmd.venue.nonce import WINDOW_US
@@ -131,6 +132,25 @@ class LedgerConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertConfig:
+    """Who is told when something happens that an operator should know without looking; nobody where neither `command` nor `webhook` is given.
+
+    `command` is a program and its arguments, `webhook` an address (which may also come with the credentials), `body` a template for what is posted there.
+    `losses` are amounts in the quote asset, ascending; `summary_minute` counts from midnight UTC (None: no summary).
+    """
+
+    command: tuple[str, ...] | None = field(default=None, repr=False)
+    webhook: str | None = field(default=None, repr=False)
+    body: str | None = field(default=None, repr=False)
+    kinds: tuple[str, ...] = ALERT_KINDS
+    pause_ms: int = 300_000
+    disconnect_ms: int = 60_000
+    losses: tuple[Decimal, ...] = ()
+    summary_minute: int | None = None
+    min_interval_ms: int = 300_000
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """One whole configuration, checked. `name` is the file's name without its ending; `mode` is the strategy's name."""
 
@@ -146,6 +166,7 @@ class Config:
     logging: LogConfig = LogConfig()
     reports: ReportConfig = ReportConfig()
     ledger: LedgerConfig = LedgerConfig()
+    alerts: AlertConfig = AlertConfig()
 
 
 def load_config(path: str | Path, symbol: str | None = None, overrides: Mapping[str, str] | None = None) -> Config:
@@ -193,6 +214,9 @@ def contradictions(config: Config) -> Iterator[tuple[str, str]]:
         yield "timing.stop_deadline", (f"{_s(timing.stop_deadline_ms)} is less than timing.acceptance_window + acceptance_grace "
                                        f"({_s(timing.acceptance_window_ms + timing.acceptance_grace_ms)}): an order of unknown outcome "
                                        "could not be settled before the end")
+    for key, wanted, kind in (("alerts.loss", config.alerts.losses, "loss"), ("alerts.daily_summary", config.alerts.summary_minute is not None, "daily_summary")):
+        if wanted and kind not in config.alerts.kinds:
+            yield key, f"is set, but alerts.on leaves {kind} out"
     if not config.logging.console and config.logging.file == "none":
         yield "logging.console", "false, with logging.file none, would leave no log at all; turn one of them on"
 
@@ -233,7 +257,7 @@ def _build(path: Path, values: Mapping[str, Mapping[str, Any]]) -> Config:
     return Config(path=path, name=path.stem, **{"symbol": "", **part("config")}, exchange=ExchangeConfig(**exchange),
                   paper=PaperConfig(**part("paper")), account=AccountConfig(**part("account")), engine=engine,
                   connection=ConnectionConfig(**part("connection")), logging=LogConfig(**part("logging")),
-                  reports=ReportConfig(**part("reports")), ledger=LedgerConfig(**part("ledger")))
+                  reports=ReportConfig(**part("reports")), ledger=LedgerConfig(**part("ledger")), alerts=AlertConfig(**part("alerts")))
 
 
 def _s(milliseconds: int) -> str:

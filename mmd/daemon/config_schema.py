@@ -11,17 +11,19 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from mmd.core.units import Side
+from mmd.daemon.config_alerts import AlertKinds, Amounts, BodyTemplate, CommandLine, TimeOfDay, WebhookUrl
 from mmd.daemon.config_kinds import Choice, DataFile, Flag, Kind, ListenAddress, Names, Nullable, Number, OutputFile, Seconds, Text, Unfit, Url, Whole, shown
 from mmd.daemon.config_text import Entry, Fault
 
 
 class Key(NamedTuple):
-    """One key: its dotted name, what it takes, and the dataclass part and field it fills."""
+    """One key: its dotted name, what it takes, and the dataclass part and field it fills. A `private` value is repeated in no message."""
 
     name: str
     kind: Kind
     part: str
     field: str
+    private: bool = False
 
 
 _SPREAD = Number("0", "1", below=True)
@@ -106,6 +108,15 @@ KEYS: tuple[Key, ...] = (
     Key("ledger.file", OutputFile(), "ledger", "file"),
     Key("ledger.marks", Seconds("1", "3600"), "ledger", "mark_ms"),
     Key("ledger.keep_orders_days", Whole(1, 36500), "ledger", "keep_orders_days"),
+    Key("alerts.command", Nullable(CommandLine()), "alerts", "command", private=True),
+    Key("alerts.webhook", Nullable(WebhookUrl()), "alerts", "webhook", private=True),
+    Key("alerts.body", Nullable(BodyTemplate()), "alerts", "body", private=True),
+    Key("alerts.on", AlertKinds(), "alerts", "kinds"),
+    Key("alerts.pause_longer_than", Seconds("1", "86400"), "alerts", "pause_ms"),
+    Key("alerts.disconnect_longer_than", Seconds("1", "86400"), "alerts", "disconnect_ms"),
+    Key("alerts.loss", Amounts(), "alerts", "losses"),
+    Key("alerts.daily_summary", Nullable(TimeOfDay()), "alerts", "summary_minute"),
+    Key("alerts.min_interval", Seconds("1", "86400"), "alerts", "min_interval_ms"),
 )
 
 _BY_NAME = {key.name: key for key in KEYS}
@@ -134,7 +145,8 @@ def read_values(entries: Iterable[Entry]) -> tuple[dict[str, dict[str, object]],
         try:
             value = key.kind.read(entry)
         except Unfit as unfit:
-            faults.append(Fault(entry.where, entry.key, f"{shown(entry)}: {unfit}"))
+            value_shown = "its value (not shown here)" if key.private else shown(entry)
+            faults.append(Fault(entry.where, entry.key, f"{value_shown}: {unfit}"))
         else:
             values.setdefault(key.part, {})[key.field] = value
     return values, faults

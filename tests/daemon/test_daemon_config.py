@@ -14,6 +14,7 @@ from mmd.core.settings import FillLimits, OrderSettings, RiskSettings, StrategyS
 from mmd.core.units import Side
 from mmd.daemon.config import (
     AccountConfig,
+    AlertConfig,
     Config,
     ConnectionConfig,
     ExchangeConfig,
@@ -27,7 +28,7 @@ from mmd.daemon.config_schema import KEYS
 
 PARTS = {"exchange": ExchangeConfig, "paper": PaperConfig, "account": AccountConfig, "strategy": StrategySettings, "orders": OrderSettings,
          "risk": RiskSettings, "fills": FillLimits, "timing": TimingSettings,
-         "connection": ConnectionConfig, "logging": LogConfig, "reports": ReportConfig, "ledger": LedgerConfig}
+         "connection": ConnectionConfig, "logging": LogConfig, "reports": ReportConfig, "ledger": LedgerConfig, "alerts": AlertConfig}
 
 
 def write(directory: Path, text: str) -> Path:
