@@ -27,9 +27,13 @@ def show_status(config: Config, environ: Mapping[str, str], *, as_json: bool, wa
         raise ConfigError("--json and --watch do not go together")
     client = ControlClient(config.name, environ)
     if watch:
-        from mmd.daemon.watch import watch_status
-
-        return watch_status(client, lambda: what_is_left(config, environ), environ)
+        try:
+            from mmd.daemon.watch import watch_status
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.partition(".")[0] != "rich":
+                raise
+            raise ConfigError("status --watch needs the package rich: pip install 'mmd[watch]'") from error
+        return watch_status(client, lambda: what_is_left(config, environ))
     try:
         status = client.status()
     except MmdError as error:

@@ -158,4 +158,4 @@ def _known(value: Any) -> str:
 
 
 def _clip(line: str) -> str:
-    return line if len(line) <= WIDTH else line[: WIDTH - 1] + "…"
+    return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."
