@@ -87,8 +87,10 @@ def _place(config: Config, environ: Mapping[str, str]) -> Path:
     if path is None:
         raise ConfigError(f"{config.path}: ledger.file is none, so there is nothing to report from; give it a file, or auto")
     if config.ledger.file == "auto" and not path.exists():
-        raise ConfigError(f"{path}: there is no ledger yet; the daemon makes it when it first runs with this configuration (where the daemon has a "
-                          "STATE_DIRECTORY of its own, as under systemd, give this command the same one)")
+        raise ConfigError(
+            f"{path}: there is no ledger yet; the daemon makes it when it first runs with this configuration (where the daemon has a "
+            "STATE_DIRECTORY of its own, as under systemd, give this command the same one)"
+        )
     return path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal
+from itertools import pairwise
 
 from mmd.report.rows import EXACT
 
@@ -21,7 +22,9 @@ def fixed(amount: Decimal | float | None, decimals: int = 4, sign: bool = False)
     """Rounded, with thousands in groups; never `-0.00`. With `sign`, what is positive says so."""
     if amount is None:
         return NONE
-    value = amount.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN, EXACT) if isinstance(amount, Decimal) else round(amount, decimals)
+    value = (
+        amount.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_EVEN, EXACT) if isinstance(amount, Decimal) else round(amount, decimals)
+    )
     if not value:
         return f"{0:.{decimals}f}"
     return f"{value:{'+' if sign else ''},.{decimals}f}"
@@ -62,7 +65,7 @@ def duration(ms: float | None) -> str:
         return f"{ms:.0f} ms"
     if ms < 60_000:
         return f"{ms / 1000:.1f} s".replace(".0 s", " s")
-    for (unit_ms, name), (lower_ms, lower_name) in zip(_SPANS, _SPANS[1:]):
+    for (unit_ms, name), (lower_ms, lower_name) in pairwise(_SPANS):
         if ms >= unit_ms:
             whole, rest = divmod(int(ms), unit_ms)
             lower = rest // lower_ms

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 
 from mmd.report.period import HOUR_MS, Period, Zone
 from mmd.report.rows import MarkRow, amount_of, money
@@ -28,7 +29,8 @@ class Drawdown:
 
 @dataclass(frozen=True, slots=True)
 class Sharpe:
-    """Annualised mean over standard deviation of equity changes; `value` is None where `samples` are too few or never differ."""
+    """Annualised mean over standard deviation of equity changes; `value` is None where `samples` are too few or never differ. `step` is
+    hourly or daily."""
 
     value: float | None
     samples: int
@@ -79,8 +81,14 @@ MarkListener = Callable[[int, int | None, Decimal], None]
 class EquityPath:
     """Takes the marks in the order of time and joins their equity to one line."""
 
-    def __init__(self, period: Period, zone: Zone, transfers: Transfers, new_accounts: Sequence[tuple[int, Decimal | None]],
-                 listener: MarkListener | None = None) -> None:
+    def __init__(
+        self,
+        period: Period,
+        zone: Zone,
+        transfers: Transfers,
+        new_accounts: Sequence[tuple[int, Decimal | None]],
+        listener: MarkListener | None = None,
+    ) -> None:
         """`new_accounts` are those that begin within the period: when, and with how much in the margin assets (None: as the first mark says)."""
         self._zone, self._transfers, self._listener = zone, transfers, listener
         self._new_accounts = sorted(new_accounts, key=lambda account: account[0], reverse=True)
@@ -137,9 +145,18 @@ class EquityPath:
         if first is None or last is None:
             return Equity(self._marks, None, None, None, None, None, None, None, None, None, sharpe)
         return Equity(
-            marks=self._marks, first_ms=first[0], last_ms=last[0], start=first[1] + first[2], end=last[1] + last[2], change=self._line,
-            unrealized_start=first[2], unrealized_end=last[2], unrealized_change=self._unrealized_change + last[2] - self._base_unrealized,
-            drawdown=self._drawdown, sharpe=sharpe)
+            marks=self._marks,
+            first_ms=first[0],
+            last_ms=last[0],
+            start=first[1] + first[2],
+            end=last[1] + last[2],
+            change=self._line,
+            unrealized_start=first[2],
+            unrealized_end=last[2],
+            unrealized_change=self._unrealized_change + last[2] - self._base_unrealized,
+            drawdown=self._drawdown,
+            sharpe=sharpe,
+        )
 
     def _join(self, time_ms: int, opening: Decimal, paid_in: Decimal | None) -> None:
         """An account has ended, if there was one, and another one begins without a position."""
@@ -179,12 +196,14 @@ def _sharpe(samples: Sequence[tuple[int, Decimal]], daily: bool) -> Sharpe:
     """Of the changes from the end of one whole slot to that of the next one; a slot without marks breaks the chain, the last one is not whole."""
     step_ms = 24 * HOUR_MS if daily else HOUR_MS
     whole = samples[:-1]
-    changes = [float(later - earlier) for (a_ms, earlier), (b_ms, later) in zip(whole, whole[1:]) if b_ms - a_ms <= 1.1 * step_ms]
-    step, needed, a_year = ("day", _LEAST_DAYS, 365) if daily else ("hour", _LEAST_HOURS, 365 * 24)
-    caveat = (f"from {len(changes)} {step}ly changes of equity, annualised as if they were independent and the next year like this one; "
-              "no risk-free rate; a short record proves little")
+    changes = [float(later - earlier) for (a_ms, earlier), (b_ms, later) in pairwise(whole) if b_ms - a_ms <= 1.1 * step_ms]
+    step, needed, a_year = ("daily", _LEAST_DAYS, 365) if daily else ("hourly", _LEAST_HOURS, 365 * 24)
+    caveat = (
+        f"from {len(changes)} {step} changes of equity, annualised as if they were independent and the next year like this one; "
+        "no risk-free rate; a short record proves little"
+    )
     if len(changes) < needed:
-        return Sharpe(None, len(changes), needed, step, f"too few {step}ly changes of equity: {len(changes)} of at least {needed}")
+        return Sharpe(None, len(changes), needed, step, f"too few {step} changes of equity: {len(changes)} of at least {needed}")
     mean = sum(changes) / len(changes)
     deviation = math.sqrt(sum((change - mean) ** 2 for change in changes) / (len(changes) - 1))
     return Sharpe(mean / deviation * math.sqrt(a_year) if deviation else None, len(changes), needed, step, caveat)

@@ -113,13 +113,27 @@ def _make_report(rows: LedgerRows, question: Question, listeners: Listeners) -> 
     mark_outs = fills.mark_outs.results()
     at_fill = mark_outs[0]
     report = Report(
-        identity=identity, zone=zone, period=period, first_ms=first_ms, last_ms=last_ms, notes=(), profit=make_profit(totals, income, identity),
-        reconciliation=reconcile(spans, fills.at_stop, rows.income, identity, zone.second), trading=trading,
-        spread=Spread(at_fill.amount, bps(at_fill.amount, at_fill.notional), at_fill.fills), mark_outs=mark_outs, orders=read_orders(rows, period),
-        equity=worth, inventory=held, round_trips=path.results(),
+        identity=identity,
+        zone=zone,
+        period=period,
+        first_ms=first_ms,
+        last_ms=last_ms,
+        notes=(),
+        profit=make_profit(totals, income, identity),
+        reconciliation=reconcile(spans, fills.at_stop, rows.income, identity, zone.second),
+        trading=trading,
+        spread=Spread(at_fill.amount, bps(at_fill.amount, at_fill.notional), at_fill.fills),
+        mark_outs=mark_outs,
+        orders=read_orders(rows, period),
+        equity=worth,
+        inventory=held,
+        round_trips=path.results(),
         uptime=measure_uptime(runs, rows.states(), period, question.now_ms, question.alive_within_ms),
-        requests=read_requests(rows, period, trading.fills - trading.foreign), latencies=read_latencies(rows, period),
-        days=make_days(hours, zone), hours=hours)
+        requests=read_requests(rows, period, trading.fills - trading.foreign),
+        latencies=read_latencies(rows, period),
+        days=make_days(hours, zone),
+        hours=hours,
+    )
     return replace(report, notes=tuple(notes(report, question)))
 
 
@@ -145,5 +159,7 @@ def _assume_position(rows: LedgerRows, path: RoundTripPath, period: Period, acco
 
 def _known_until(period: Period, runs: list[RunRow], trading: Trading, worth: Equity) -> int:
     """Until when the ledger tells the position: the last sign of life, fill or mark."""
-    signs = [run.end_ms for run in runs if run.started_ms < period.until_ms] + [ms for ms in (trading.last_ms, worth.last_ms) if ms is not None]
+    signs = [run.end_ms for run in runs if run.started_ms < period.until_ms] + [
+        ms for ms in (trading.last_ms, worth.last_ms) if ms is not None
+    ]
     return min(period.until_ms, max(signs, default=period.since_ms))

@@ -46,7 +46,7 @@ class InventoryPath:
         elif position < self._shortest:
             self._shortest = position
         notional = abs(position) * price
-        if notional > self._max_notional:
+        if notional > self._max_notional:  # noqa: PLR1730 (a million times)
             self._max_notional = notional
 
     def results(self, end_ms: int, mean_notional: Decimal | None, max_marked: Decimal) -> Inventory:
@@ -54,11 +54,25 @@ class InventoryPath:
         end = self._position
         self._pass(end_ms)
         known_ms = self._since_ms - self._began_ms
-        long, short, flat = (part / known_ms if known_ms else None for part in (self._long_ms, self._short_ms, known_ms - self._long_ms - self._short_ms))
+        long, short, flat = (
+            part / known_ms if known_ms else None for part in (self._long_ms, self._short_ms, known_ms - self._long_ms - self._short_ms)
+        )
         mean = self._area / known_ms / 1e8 if known_ms else None
         absolute = (2 * self._long_area - self._area) / known_ms / 1e8 if known_ms else None
-        return Inventory(price_text(self._start), price_text(end), known_ms, mean, absolute, price_text(max(0, self._longest)),
-                         price_text(min(0, self._shortest)), long, short, flat, mean_notional, max(amount_of(self._max_notional), max_marked))
+        return Inventory(
+            price_text(self._start),
+            price_text(end),
+            known_ms,
+            mean,
+            absolute,
+            price_text(max(0, self._longest)),
+            price_text(min(0, self._shortest)),
+            long,
+            short,
+            flat,
+            mean_notional,
+            max(amount_of(self._max_notional), max_marked),
+        )
 
     def _pass(self, time_ms: int) -> None:
         lasted_ms = time_ms - self._since_ms

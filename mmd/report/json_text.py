@@ -26,11 +26,23 @@ def json_text(report: Report) -> str:
     zone, period, identity = report.zone, report.period, report.identity
     found: dict[str, object] = {
         "schema": SCHEMA,
-        "ledger": {"venue": identity.venue, "symbol": identity.symbol, "base_asset": identity.base_asset, "quote_asset": identity.quote_asset,
-                   "margin_assets": list(identity.margin_assets), "income_read_to_ms": identity.income_read_to_ms},
-        "period": {"since_ms": period.since_ms, "until_ms": period.until_ms, "since": zone.iso(period.since_ms), "until": zone.iso(period.until_ms),
-                   "utc": zone.utc},
-        "first_ms": report.first_ms, "last_ms": report.last_ms,
+        "ledger": {
+            "venue": identity.venue,
+            "symbol": identity.symbol,
+            "base_asset": identity.base_asset,
+            "quote_asset": identity.quote_asset,
+            "margin_assets": list(identity.margin_assets),
+            "income_read_to_ms": identity.income_read_to_ms,
+        },
+        "period": {
+            "since_ms": period.since_ms,
+            "until_ms": period.until_ms,
+            "since": zone.iso(period.since_ms),
+            "until": zone.iso(period.until_ms),
+            "utc": zone.utc,
+        },
+        "first_ms": report.first_ms,
+        "last_ms": report.last_ms,
     }
     found |= {field.name: _plain(getattr(report, field.name)) for field in fields(report) if field.name not in _APART}
     return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

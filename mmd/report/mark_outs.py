@@ -78,8 +78,14 @@ class _Side:
 
     def sums(self, number: int) -> _Sums:
         edges, whole = self.edges[number], self.whole
-        return _Sums(whole.fills + edges.weights.fills, whole.notional + edges.weights.notional, whole.fee + edges.weights.fee, edges.amount,
-                     edges.ratio, edges.square)
+        return _Sums(
+            whole.fills + edges.weights.fills,
+            whole.notional + edges.weights.notional,
+            whole.fee + edges.weights.fee,
+            edges.amount,
+            edges.ratio,
+            edges.square,
+        )
 
 
 class _Sums(NamedTuple):
@@ -125,8 +131,14 @@ class MarkOutSums:
         found = []
         for number, seconds in enumerate(HORIZONS_S):
             sold, bought = sells.sums(number), buys.sums(number)
-            both = _Sums(sold.fills + bought.fills, sold.notional + bought.notional, sold.fee + bought.fee, sold.amount + bought.amount,
-                         sold.ratio + bought.ratio, sold.square + bought.square)
+            both = _Sums(
+                sold.fills + bought.fills,
+                sold.notional + bought.notional,
+                sold.fee + bought.fee,
+                sold.amount + bought.amount,
+                sold.ratio + bought.ratio,
+                sold.square + bought.square,
+            )
             found += [_mark_out(seconds, side, sums) for side, sums in zip(SIDES, (both, bought, sold))]
         return tuple(found)
 
@@ -140,7 +152,9 @@ def _mark_out(seconds: int, side: str, sums: _Sums) -> MarkOut:
     if mean is not None and sums.fills > 1:
         variance = max(0.0, sums.square - sums.fills * mean * mean) / (sums.fills - 1)
         error = math.sqrt(variance / sums.fills)
-    return MarkOut(seconds, side, sums.fills, notional, amount, net, bps(amount, notional), bps(net, notional), _times_10k(mean), _times_10k(error))
+    return MarkOut(
+        seconds, side, sums.fills, notional, amount, net, bps(amount, notional), bps(net, notional), _times_10k(mean), _times_10k(error)
+    )
 
 
 def bps(amount: Decimal, notional: Decimal) -> float | None:

@@ -10,8 +10,10 @@ if TYPE_CHECKING:
 
 _DAY_MS = 86_400_000
 
-MID_NOTE = ("Spread and mark-outs are estimates: the mid is that of the best bid and ask when the daemon learned of the fill, "
-            "and so many seconds later as sampled then; fills without one are left out.")
+MID_NOTE = (
+    "Spread and mark-outs are estimates: the mid is that of the best bid and ask when the daemon learned of the fill, "
+    "and so many seconds later as sampled then; fills without one are left out."
+)
 
 
 def notes(report: Report, question: Question) -> Iterator[str]:
@@ -22,14 +24,20 @@ def notes(report: Report, question: Question) -> Iterator[str]:
     elif not trading.fills and not report.equity.marks and not report.uptime.up_ms:
         yield f"Nothing is on record in this period; the ledger goes from {_when(report, report.first_ms)} to {_when(report, report.last_ms)}."
     if profit.unconverted:
-        yield (f"Not in the profit, because {_list(profit.unconverted)} is no margin asset ({_list(identity.margin_assets) or 'none'}) and so has no known "
-               f"value in {identity.quote_asset}: the fees, rebates and funding in it, which are listed by asset.")
+        yield (
+            f"Not in the profit, because {_list(profit.unconverted)} is no margin asset ({_list(identity.margin_assets) or 'none'}) and so has no known "
+            f"value in {identity.quote_asset}: the fees, rebates and funding in it, which are listed by asset."
+        )
     if trading.foreign:
-        yield (f"{trading.foreign} {_fills(trading.foreign)} of orders that are not the daemon's: in the profit and the position, which they move, but not "
-               "in spread, mark-outs and maker share.")
+        yield (
+            f"{trading.foreign} {_fills(trading.foreign)} of orders that are not the daemon's: in the profit and the position, which they move, but not "
+            "in spread, mark-outs and maker share."
+        )
     if trading.from_history:
-        yield (f"{trading.from_history} {_fills(trading.from_history)} read from the venue's list after a gap, so without a mid; whose order it was, that "
-               "list does not say.")
+        yield (
+            f"{trading.from_history} {_fills(trading.from_history)} read from the venue's list after a gap, so without a mid; whose order it was, that "
+            "list does not say."
+        )
     if report.round_trips.jumps:
         yield (f"{report.round_trips.jumps} time(s) the position changed without a trade in the ledger; round trips begin anew there.")
     accounts = sum(end.new_account for end in report.uptime.ends)
@@ -40,8 +48,10 @@ def notes(report: Report, question: Question) -> Iterator[str]:
     if report.uptime.running:
         yield f"The daemon is running; its last sign of life here is of {_when(report, report.last_ms)}."
     if report.period.since_ms < question.now_ms - question.keep_orders_days * _DAY_MS and report.orders.placed:
-        yield (f"Orders that never traded are kept for {question.keep_orders_days} days (ledger.keep_orders_days), so the fill rate of an older "
-               "period comes out too high.")
+        yield (
+            f"Orders that never traded are kept for {question.keep_orders_days} days (ledger.keep_orders_days), so the fill rate of an older "
+            "period comes out too high."
+        )
 
 
 def _when(report: Report, time_ms: int | None) -> str:

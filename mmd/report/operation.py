@@ -51,17 +51,29 @@ def read_orders(rows: LedgerRows, period: Period) -> Orders:
     found = rows.query(
         "SELECT count(*), coalesce(sum(executed > 0), 0), coalesce(sum(executed >= size AND size > 0), 0),"
         " coalesce(sum(done_ms IS NOT NULL AND executed = 0 AND (status = 'REJECTED' OR order_id IS NULL)), 0),"
-        " coalesce(sum(done_ms IS NULL), 0), coalesce(sum(amends), 0), total(executed), total(size) FROM orders WHERE placed_ms >= ? AND placed_ms < ?", period)
+        " coalesce(sum(done_ms IS NULL), 0), coalesce(sum(amends), 0), total(executed), total(size) FROM orders WHERE placed_ms >= ? AND placed_ms < ?",
+        period,
+    )
     placed, with_fill, filled, refused, live, amends, executed, size = (_number(value) for value in found[0])
-    return Orders(int(placed), int(with_fill), int(filled), int(refused), int(live), int(amends), with_fill / placed if placed else None,
-                  executed / size if size else None)
+    return Orders(
+        int(placed),
+        int(with_fill),
+        int(filled),
+        int(refused),
+        int(live),
+        int(amends),
+        with_fill / placed if placed else None,
+        executed / size if size else None,
+    )
 
 
 def read_requests(rows: LedgerRows, period: Period, fills: int) -> Requests:
     """`fills` are those that the requests are held against."""
     by_kind: dict[str, dict[str, int]] = {}
-    for kind, outcome, count in rows.query("SELECT kind, outcome, sum(count) FROM requests WHERE hour_ms > ? AND hour_ms < ? GROUP BY kind, outcome"
-                                           " ORDER BY kind, outcome", (period.since_ms - HOUR_MS, period.until_ms)):
+    for kind, outcome, count in rows.query(
+        "SELECT kind, outcome, sum(count) FROM requests WHERE hour_ms > ? AND hour_ms < ? GROUP BY kind, outcome ORDER BY kind, outcome",
+        (period.since_ms - HOUR_MS, period.until_ms),
+    ):
         by_kind.setdefault(str(kind), {})[str(outcome)] = int(_number(count))
     sent = sum(count for outcomes in by_kind.values() for outcome, count in outcomes.items() if outcome != "unsent")
     return Requests(sent, sent / fills if fills and sent else None, by_kind)
@@ -69,8 +81,10 @@ def read_requests(rows: LedgerRows, period: Period, fills: int) -> Requests:
 
 def read_latencies(rows: LedgerRows, period: Period) -> tuple[Latency, ...]:
     """Of those of `DURATIONS` that were measured at all."""
-    found = rows.query("SELECT what, bucket, sum(count) FROM durations WHERE hour_ms > ? AND hour_ms < ? GROUP BY what, bucket ORDER BY what, bucket",
-                       (period.since_ms - HOUR_MS, period.until_ms))
+    found = rows.query(
+        "SELECT what, bucket, sum(count) FROM durations WHERE hour_ms > ? AND hour_ms < ? GROUP BY what, bucket ORDER BY what, bucket",
+        (period.since_ms - HOUR_MS, period.until_ms),
+    )
     histograms: dict[str, list[tuple[int, int]]] = {}
     for what, bucket, count in found:
         histograms.setdefault(str(what), []).append((int(_number(bucket)), int(_number(count))))

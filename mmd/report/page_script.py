@@ -33,8 +33,7 @@ SCRIPT = """
       figure.layout.autosize = true;
       // On a phone a finger on a chart scrolls the page, and a tap shows the figures.
       figure.layout.dragmode = narrow.matches ? false : 'zoom';
-      Plotly.react(place, figure.data, figure.layout, {responsive: true, displaylogo: false, displayModeBar: narrow.matches ? false : 'hover',
-        modeBarButtonsToRemove: ['lasso2d', 'select2d', 'autoScale2d'], showTips: false});
+      Plotly.react(place, figure.data, figure.layout, {responsive: true, displaylogo: false, displayModeBar: false, showTips: false});
     });
   }
   function choose(name) {
@@ -48,5 +47,11 @@ SCRIPT = """
   window.addEventListener('beforeprint', function () { printing = true; draw(); });
   window.addEventListener('afterprint', function () { printing = false; draw(); });
   draw();
+  if (window.ResizeObserver) {
+    var watcher = new ResizeObserver(function (entries) {
+      entries.forEach(function (entry) { if (entry.target.data && entry.contentRect.width) { Plotly.Plots.resize(entry.target); } });
+    });
+    Object.keys(figures).forEach(function (name) { watcher.observe(document.getElementById('chart-' + name)); });
+  }
 })();
 """

@@ -27,7 +27,7 @@ p{margin:0}
 .verdict.good{border-left-color:var(--gain)}.verdict.bad{border-left-color:var(--loss)}
 .verdict b{font-weight:650}.verdict.good b{color:var(--gain)}.verdict.bad b{color:var(--loss)}
 .verdict span{color:var(--muted)}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(178px,1fr));gap:14px;margin-top:16px}
+.cards{display:grid;grid-template-columns:repeat(5,minmax(0,1fr));gap:14px;margin-top:16px}
 .card,.panel{background:var(--card);border:1px solid var(--line);border-radius:12px}
 .card{padding:14px 16px 13px;min-width:0}
 .card dt{font-size:13px;color:var(--muted)}
@@ -40,7 +40,7 @@ p{margin:0}
 .panel{padding:17px 18px 14px;margin:0;min-width:0}
 figure.panel{display:flex;flex-direction:column}
 figcaption p{color:var(--muted);font-size:13px;line-height:1.45;margin-bottom:6px}
-.chart{height:290px;min-width:0}.wide .chart{height:400px}
+.chart{height:290px;min-width:0;overflow:hidden}.wide .chart{height:400px}
 .scroll{overflow-x:auto;margin:0 -18px;padding:0 18px}
 table{border-collapse:collapse;width:100%;font-size:14px}
 th,td{padding:6px 0 6px 16px;text-align:right;white-space:nowrap;border-top:1px solid var(--grid);vertical-align:baseline}
@@ -48,6 +48,7 @@ th:first-child,td:first-child{text-align:left;padding-left:0}
 thead th{font-weight:500;font-size:12.5px;color:var(--muted);border-top:0}
 tbody th{font-weight:400}
 td.text,th.text{text-align:left;white-space:normal;color:var(--muted);min-width:9em}
+td:first-child.text,th:first-child.text{min-width:12em}
 tr.total th,tr.total td{font-weight:650;border-top:1.5px solid var(--line)}
 .remark{color:var(--muted);font-size:13px;line-height:1.45;margin-top:9px}
 details{margin-top:4px}summary{cursor:pointer;color:var(--accent);padding:8px 0;font-size:14px}
@@ -56,13 +57,17 @@ footer{color:var(--muted);font-size:13px;padding-top:30px;padding-bottom:44px}
 .bar{display:flex;height:10px;border-radius:5px;overflow:hidden;background:var(--grid);margin:10px 0 12px}
 .bar i{display:block}
 .dot{display:inline-block;width:9px;height:9px;border-radius:3px;margin-right:8px}
+@media(max-width:1100px) and (min-width:761px){.cards{grid-template-columns:repeat(4,minmax(0,1fr))}.card dd{font-size:20px}}
 @media(max-width:760px){
  main,header,footer{padding-left:14px;padding-right:14px}header{padding-top:20px}
  h1{font-size:23px}h1 small{display:block;margin:2px 0 0}h2{margin-top:30px}
  .grid{grid-template-columns:minmax(0,1fr)}.cards{grid-template-columns:repeat(2,minmax(0,1fr));gap:10px}
  .card{padding:11px 12px}.card dd{font-size:19px}.panel{padding:14px 14px 11px;border-radius:11px}.scroll{margin:0 -14px;padding:0 14px}
- .chart{height:250px}.wide .chart{height:310px}th,td{padding-left:12px}table{font-size:13.5px}.verdict{flex-direction:column;gap:2px}
+ .chart{height:250px}.wide .chart{height:310px}th,td{padding-left:11px}table{font-size:13.5px}.verdict{flex-direction:column;gap:2px}
  .scheme button{min-height:40px}
+ .facts tr{display:grid;grid-template-columns:minmax(0,1fr) auto;border-top:1px solid var(--grid);padding:6px 0}.facts tr.total{border-top:1.5px solid var(--line)}
+ .facts th,.facts td{border:0!important;padding-top:0;padding-bottom:0}.facts td.text{grid-column:1/-1;padding-left:0;font-size:12.5px;line-height:1.4}
+ .facts td.text:empty{display:none}.facts tbody th{white-space:normal}
 }
 @media print{
  body{font-size:11px}main,header,footer{max-width:none;padding-left:0;padding-right:0}.scheme,.modebar,summary{display:none}.panel,.card,.verdict{break-inside:avoid}
@@ -75,5 +80,7 @@ footer{color:var(--muted);font-size:13px;padding-top:30px;padding-bottom:44px}
 def style_sheet() -> str:
     """The whole sheet. `data-scheme` on the root wins over what the reader's system prefers, and paper is always light."""
     light, dark = css_variables("light"), css_variables("dark")
-    return (f":root{{color-scheme:light;{light}}}@media screen and (prefers-color-scheme:dark){{:root{{color-scheme:dark;{dark}}}}}"
-            f"@media screen{{:root[data-scheme=light]{{color-scheme:light;{light}}}:root[data-scheme=dark]{{color-scheme:dark;{dark}}}}}{_RULES}")
+    return (
+        f":root{{color-scheme:light;{light}}}@media screen and (prefers-color-scheme:dark){{:root{{color-scheme:dark;{dark}}}}}"
+        f"@media screen{{:root[data-scheme=light]{{color-scheme:light;{light}}}:root[data-scheme=dark]{{color-scheme:dark;{dark}}}}}{_RULES}"
+    )

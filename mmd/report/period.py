@@ -86,7 +86,9 @@ def asked_period(since: str | None, until: str | None, now_ms: int, zone: Zone) 
     until_ms = parse_moment("--until", until, now_ms, zone) if until is not None else None
     end_ms = now_ms if until_ms is None else until_ms
     if since_ms is not None and since_ms >= end_ms:
-        raise ConfigError(f"--since {since} ({zone.second(since_ms)}) is not before {f'--until {until}' if until else 'now'} ({zone.second(end_ms)})")
+        raise ConfigError(
+            f"--since {since} ({zone.second(since_ms)}) is not before {f'--until {until}' if until else 'now'} ({zone.second(end_ms)})"
+        )
     return since_ms, until_ms
 
 

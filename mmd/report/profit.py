@@ -111,10 +111,18 @@ def make_profit(totals: Totals, income: IncomeBook, identity: Identity) -> Profi
     fees, rebate, funding = (_at_par(each, identity.margin_assets) for each in (totals.paid, rebates, income.funding))
     apart = {asset for each in (totals.paid, rebates, income.funding) for asset in each} - set(identity.margin_assets)
     return Profit(
-        realized=totals.realized, fees=fees, rebates=rebate, funding=funding, net=totals.realized - fees + rebate + funding,
-        fees_by_asset=dict(sorted(totals.paid.items())), rebates_by_asset=dict(sorted(rebates.items())),
-        funding_by_asset=dict(sorted(income.funding.items())), unconverted=tuple(sorted(apart)), other_income=income.other(),
-        transfers=dict(sorted(income.transfers.items())))
+        realized=totals.realized,
+        fees=fees,
+        rebates=rebate,
+        funding=funding,
+        net=totals.realized - fees + rebate + funding,
+        fees_by_asset=dict(sorted(totals.paid.items())),
+        rebates_by_asset=dict(sorted(rebates.items())),
+        funding_by_asset=dict(sorted(income.funding.items())),
+        unconverted=tuple(sorted(apart)),
+        other_income=income.other(),
+        transfers=dict(sorted(income.transfers.items())),
+    )
 
 
 def make_hours(hours: Sequence[tuple[int, Totals]], income: IncomeBook, identity: Identity, zone: Zone) -> tuple[Slot, ...]:
@@ -130,8 +138,20 @@ def make_hours(hours: Sequence[tuple[int, Totals]], income: IncomeBook, identity
         rebates, funding = income.hours.get(start_ms, (_ZERO, _ZERO))
         fees = _at_par(totals.paid, identity.margin_assets)
         rebates += _at_par(totals.received, identity.margin_assets)
-        found.append(Slot(start_ms, zone.minute(start_ms), totals.fills, amount_of(totals.volume), amount_of(totals.spread), totals.realized, fees,
-                          rebates, funding, totals.realized - fees + rebates + funding))
+        found.append(
+            Slot(
+                start_ms,
+                zone.minute(start_ms),
+                totals.fills,
+                amount_of(totals.volume),
+                amount_of(totals.spread),
+                totals.realized,
+                fees,
+                rebates,
+                funding,
+                totals.realized - fees + rebates + funding,
+            )
+        )
     return tuple(found)
 
 
@@ -143,11 +163,22 @@ def make_days(hours: Iterable[Slot], zone: Zone) -> tuple[Slot, ...]:
         so_far = days.get(day)
         if so_far is None:
             start_ms = hour.start_ms - zone.at(hour.start_ms).hour * 3_600_000
-            days[day] = Slot(start_ms, day, hour.fills, hour.volume, hour.spread, hour.realized, hour.fees, hour.rebates, hour.funding, hour.net)
+            days[day] = Slot(
+                start_ms, day, hour.fills, hour.volume, hour.spread, hour.realized, hour.fees, hour.rebates, hour.funding, hour.net
+            )
         else:
-            days[day] = Slot(so_far.start_ms, day, so_far.fills + hour.fills, so_far.volume + hour.volume, so_far.spread + hour.spread,
-                             so_far.realized + hour.realized, so_far.fees + hour.fees, so_far.rebates + hour.rebates, so_far.funding + hour.funding,
-                             so_far.net + hour.net)
+            days[day] = Slot(
+                so_far.start_ms,
+                day,
+                so_far.fills + hour.fills,
+                so_far.volume + hour.volume,
+                so_far.spread + hour.spread,
+                so_far.realized + hour.realized,
+                so_far.fees + hour.fees,
+                so_far.rebates + hour.rebates,
+                so_far.funding + hour.funding,
+                so_far.net + hour.net,
+            )
     return tuple(days.values())
 
 

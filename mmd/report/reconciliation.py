@@ -91,11 +91,17 @@ def stops_of(spans: Iterable[Span]) -> list[int]:
 
 
 def reconcile(
-    spans: Sequence[Span], totals_before: Mapping[int, Totals], income: Callable[[Period], Iterable[IncomeRow]], identity: Identity,
+    spans: Sequence[Span],
+    totals_before: Mapping[int, Totals],
+    income: Callable[[Period], Iterable[IncomeRow]],
+    identity: Identity,
     show: Callable[[int], str],
 ) -> Reconciliation:
     """Compare. `totals_before` holds what the fills had added up to at each of `stops_of`; `income` reads a period's lines."""
-    assets = tuple(_asset([span for span in spans if span.asset == asset], totals_before, income, identity) for asset in dict.fromkeys(s.asset for s in spans))
+    assets = tuple(
+        _asset([span for span in spans if span.asset == asset], totals_before, income, identity)
+        for asset in dict.fromkeys(s.asset for s in spans)
+    )
     if not assets:
         return Reconciliation(None, (), ())
     wrong = [asset for asset in assets if asset.difference]
@@ -125,8 +131,20 @@ def _asset(
                 name = row.income_type if row.symbol in ("", identity.symbol) else f"{row.income_type} {row.symbol}"
                 other[name] = other.get(name, _ZERO) + row.amount
     total = realized + commissions + funding + transfers + sum(other.values(), _ZERO)
-    return AssetReconciliation(asset, spans[0].from_ms, spans[-1].to_ms, len(spans), change, realized, commissions, funding, transfers,
-                               dict(sorted(other.items())), total, change - total)
+    return AssetReconciliation(
+        asset,
+        spans[0].from_ms,
+        spans[-1].to_ms,
+        len(spans),
+        change,
+        realized,
+        commissions,
+        funding,
+        transfers,
+        dict(sorted(other.items())),
+        total,
+        change - total,
+    )
 
 
 def _reasons(wrong: Sequence[AssetReconciliation], identity: Identity, show: Callable[[int], str]) -> Iterable[str]:

@@ -117,11 +117,20 @@ class RoundTripPath:
     def results(self) -> RoundTrips:
         mean_holding = sum(self._holding_ms) / len(self._holding_ms) if self._holding_ms else None
         return RoundTrips(
-            count=self._count, wins=self._wins, losses=self._losses, profit=self._sum,
-            mean_profit=(self._sum / self._count).quantize(_MEAN) if self._count else None, best=self._best, worst=self._worst,
-            mean_holding_ms=mean_holding, median_holding_ms=float(median(self._holding_ms)) if self._holding_ms else None,
-            carried_in=self.carried_in, open_since_ms=self._opened_ms if self.position else None, open_position=price_text(self.position),
-            jumps=self.jumps)
+            count=self._count,
+            wins=self._wins,
+            losses=self._losses,
+            profit=self._sum,
+            mean_profit=(self._sum / self._count).quantize(_MEAN) if self._count else None,
+            best=self._best,
+            worst=self._worst,
+            mean_holding_ms=mean_holding,
+            median_holding_ms=float(median(self._holding_ms)) if self._holding_ms else None,
+            carried_in=self.carried_in,
+            open_since_ms=self._opened_ms if self.position else None,
+            open_position=price_text(self.position),
+            jumps=self.jumps,
+        )
 
     def _begin(self, opened_ms: int | None, position: int) -> None:
         self._opened_ms, self._largest, self._fills = opened_ms, abs(position), 0

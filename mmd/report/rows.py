@@ -111,8 +111,10 @@ class WalletRow(NamedTuple):
     kind: str
 
 
-_FILL = ("SELECT time_ms, trade_id, side = 'BUY', price, size, realized, commission, commission_asset, maker, own, source, position, "
-         "mid, mid_1, mid_5, mid_30, mid_300, order_id, client_order_id FROM fills ")
+_FILL = (
+    "SELECT time_ms, trade_id, side = 'BUY', price, size, realized, commission, commission_asset, maker, own, source, position, "
+    "mid, mid_1, mid_5, mid_30, mid_300, order_id, client_order_id FROM fills "
+)
 _FILL_ORDER = " ORDER BY time_ms, symbol, trade_id, side"
 
 
@@ -126,19 +128,33 @@ class LedgerRows:
         meta = dict(self._connection.execute("SELECT key, value FROM meta").fetchall())
         read_to = meta.get("income_read_to_ms")
         margin = tuple(asset for asset in meta.get("margin_assets", "").split(",") if asset)
-        return Identity(meta.get("venue", ""), meta.get("symbol", ""), meta.get("base_asset", ""), meta.get("quote_asset", ""), margin,
-                        int(read_to) if read_to else None)
+        return Identity(
+            meta.get("venue", ""),
+            meta.get("symbol", ""),
+            meta.get("base_asset", ""),
+            meta.get("quote_asset", ""),
+            margin,
+            int(read_to) if read_to else None,
+        )
 
     def runs(self) -> list[RunRow]:
-        found = self._connection.execute("SELECT run, version, new_account, started_ms, alive_ms, ended_ms, cause, why FROM runs ORDER BY started_ms, run")
+        found = self._connection.execute(
+            "SELECT run, version, new_account, started_ms, alive_ms, ended_ms, cause, why FROM runs ORDER BY started_ms, run"
+        )
         return [RunRow(row[0], row[1], bool(row[2]), *row[3:]) for row in found]
 
     def span(self) -> tuple[int | None, int | None]:
         """The times of the first and the last entry of any kind that happened; None where there is none."""
-        found = [self._connection.execute(query).fetchone() for query in (
-            "SELECT min(started_ms), max(max(started_ms, alive_ms, coalesce(ended_ms, 0))) FROM runs",
-            "SELECT min(time_ms), max(time_ms) FROM fills", "SELECT min(time_ms), max(time_ms) FROM marks",
-            "SELECT min(time_ms), max(time_ms) FROM income", "SELECT min(time_ms), max(time_ms) FROM wallets")]
+        found = [
+            self._connection.execute(query).fetchone()
+            for query in (
+                "SELECT min(started_ms), max(max(started_ms, alive_ms, coalesce(ended_ms, 0))) FROM runs",
+                "SELECT min(time_ms), max(time_ms) FROM fills",
+                "SELECT min(time_ms), max(time_ms) FROM marks",
+                "SELECT min(time_ms), max(time_ms) FROM income",
+                "SELECT min(time_ms), max(time_ms) FROM wallets",
+            )
+        ]
         firsts, lasts = [row[0] for row in found if row[0] is not None], [row[1] for row in found if row[1] is not None]
         return min(firsts, default=None), max(lasts, default=None)
 
@@ -151,53 +167,72 @@ class LedgerRows:
         """The trades before a moment, from the last one on that left no position (which comes first), or from the first there is."""
         flat = self._connection.execute(
             "SELECT time_ms, symbol, trade_id, side FROM fills WHERE time_ms < ? AND time_ms >= ? AND position = 0"
-            " ORDER BY time_ms DESC, symbol DESC, trade_id DESC, side DESC LIMIT 1", (before_ms, not_before_ms)).fetchone()
+            " ORDER BY time_ms DESC, symbol DESC, trade_id DESC, side DESC LIMIT 1",
+            (before_ms, not_before_ms),
+        ).fetchone()
         found: Iterator[FillRow]
         if flat is None:
             found = self._connection.execute(f"{_FILL} WHERE time_ms < ? AND time_ms >= ?{_FILL_ORDER}", (before_ms, not_before_ms))
         else:
-            found = self._connection.execute(f"{_FILL} WHERE (time_ms, symbol, trade_id, side) >= (?, ?, ?, ?) AND time_ms < ?{_FILL_ORDER}",
-                                             (*flat, before_ms))
+            found = self._connection.execute(
+                f"{_FILL} WHERE (time_ms, symbol, trade_id, side) >= (?, ?, ?, ?) AND time_ms < ?{_FILL_ORDER}", (*flat, before_ms)
+            )
         return found
 
     def marks(self, period: Period) -> Iterator[MarkRow]:
         """The marks of a period, as plain tuples in the order of MarkRow's fields."""
         found: Iterator[MarkRow] = self._connection.execute(
-            "SELECT time_ms, run, bid, ask, position, wallet, unrealized FROM marks WHERE time_ms >= ? AND time_ms < ? ORDER BY time_ms, rowid", period)
+            "SELECT time_ms, run, bid, ask, position, wallet, unrealized FROM marks WHERE time_ms >= ? AND time_ms < ? ORDER BY time_ms, rowid",
+            period,
+        )
         return found
 
     def mark_before(self, time_ms: int, not_before_ms: int) -> MarkRow | None:
         """The last mark before a moment, and not before another one."""
-        found = self._connection.execute("SELECT time_ms, run, bid, ask, position, wallet, unrealized FROM marks WHERE time_ms < ? AND time_ms >= ?"
-                                         " ORDER BY time_ms DESC, rowid DESC LIMIT 1", (time_ms, not_before_ms)).fetchone()
+        found = self._connection.execute(
+            "SELECT time_ms, run, bid, ask, position, wallet, unrealized FROM marks WHERE time_ms < ? AND time_ms >= ?"
+            " ORDER BY time_ms DESC, rowid DESC LIMIT 1",
+            (time_ms, not_before_ms),
+        ).fetchone()
         return MarkRow(*found) if found else None
 
     def income(self, period: Period) -> Iterator[IncomeRow]:
-        found = self._connection.execute("SELECT time_ms, income_type, asset, symbol, amount, info FROM income WHERE time_ms >= ? AND time_ms < ?"
-                                         " ORDER BY time_ms, income_type, tran_id, asset, symbol, trade_id", period)
+        found = self._connection.execute(
+            "SELECT time_ms, income_type, asset, symbol, amount, info FROM income WHERE time_ms >= ? AND time_ms < ?"
+            " ORDER BY time_ms, income_type, tran_id, asset, symbol, trade_id",
+            period,
+        )
         return (IncomeRow(at_ms, kind, asset, symbol, money(amount), info) for at_ms, kind, asset, symbol, amount, info in found)
 
     def wallet_assets(self, period: Period) -> list[str]:
         found = self._connection.execute("SELECT DISTINCT asset FROM wallets WHERE time_ms >= ? AND time_ms < ? ORDER BY asset", period)
-        return [asset for asset, in found]
+        return [asset for (asset,) in found]
 
     def wallet_rows(self, asset: str, period: Period, newest_first: bool) -> Iterator[WalletRow]:
         way = "DESC" if newest_first else "ASC"
-        found = self._connection.execute("SELECT rowid, run, since_ms, time_ms, balance, kind FROM wallets WHERE asset = ? AND time_ms >= ?"
-                                         f" AND time_ms < ? ORDER BY time_ms {way}, rowid {way}", (asset, *period))
+        found = self._connection.execute(
+            "SELECT rowid, run, since_ms, time_ms, balance, kind FROM wallets WHERE asset = ? AND time_ms >= ?"
+            f" AND time_ms < ? ORDER BY time_ms {way}, rowid {way}",
+            (asset, *period),
+        )
         return (WalletRow(row, run, since_ms, time_ms, asset, money(balance), kind) for row, run, since_ms, time_ms, balance, kind in found)
 
     def opening_wallet(self, run: RunRow, assets: tuple[str, ...]) -> Decimal | None:
         """What the first reading of a run found in these assets; None where there was none."""
-        found = self._connection.execute("SELECT asset, balance FROM wallets WHERE run = :run AND time_ms = (SELECT min(time_ms) FROM wallets WHERE"
-                                         " run = :run AND time_ms >= :from AND kind = 'read')", {"run": run.run, "from": run.started_ms}).fetchall()
+        found = self._connection.execute(
+            "SELECT asset, balance FROM wallets WHERE run = :run AND time_ms = (SELECT min(time_ms) FROM wallets WHERE"
+            " run = :run AND time_ms >= :from AND kind = 'read')",
+            {"run": run.run, "from": run.started_ms},
+        ).fetchall()
         return sum((money(balance) for asset, balance in found if asset in assets), Decimal(0)) if found else None
 
     def is_quiet(self, since_ms: int, until_ms: int) -> bool:
         """Whether no fill, income or account update lies within both moments, the two included."""
         found = self._connection.execute(
             "SELECT EXISTS (SELECT 1 FROM fills WHERE time_ms BETWEEN :a AND :b) OR EXISTS (SELECT 1 FROM income WHERE time_ms BETWEEN :a AND :b)"
-            " OR EXISTS (SELECT 1 FROM wallets WHERE kind = 'update' AND time_ms BETWEEN :a AND :b)", {"a": since_ms, "b": until_ms}).fetchone()
+            " OR EXISTS (SELECT 1 FROM wallets WHERE kind = 'update' AND time_ms BETWEEN :a AND :b)",
+            {"a": since_ms, "b": until_ms},
+        ).fetchone()
         return not found[0]
 
     def states(self) -> Iterator[tuple[int, int, str, str]]:

@@ -44,6 +44,14 @@ class Line:
         for kept in self._stretches:
             yield from dict.fromkeys(sorted(kept, key=lambda point: point[0]))
 
+    def ranges(self) -> Iterator[tuple[int, float, float]]:
+        """Of each stretch: when it began, its lowest and its highest value (the one it began with included)."""
+        before: float | None = None
+        for first, lowest, highest, last in self._stretches:
+            low, high = lowest[1], highest[1]
+            yield first[0], low if before is None else min(low, before), high if before is None else max(high, before)
+            before = last[1]
+
     @property
     def is_thinned(self) -> bool:
         return self.stretch_ms > 1
@@ -77,7 +85,7 @@ class Dot(NamedTuple):
 class Dots:
     """The fills of one side; where they are too many, those of a stretch of time become one."""
 
-    def __init__(self, most: int = 1_200) -> None:
+    def __init__(self, most: int = 700) -> None:
         self.stretch_ms = 1
         self._most = most
         self._stretches: list[list[int]] = []  # first, last, fills, size, notional of each
@@ -147,8 +155,13 @@ class Histogram:
             counts[place // step] += count
         first, last = low // step, high // step
         inside = range(first, last + 1)
-        return Bins(step * _BIN_BPS, [number * step * _BIN_BPS for number in inside], [counts[number] for number in inside],
-                    sum(count for number, count in counts.items() if number < first), sum(count for number, count in counts.items() if number > last))
+        return Bins(
+            step * _BIN_BPS,
+            [number * step * _BIN_BPS for number in inside],
+            [counts[number] for number in inside],
+            sum(count for number, count in counts.items() if number < first),
+            sum(count for number, count in counts.items() if number > last),
+        )
 
     def _at_share(self, rank: float) -> int:
         passed = 0

@@ -19,8 +19,26 @@ if TYPE_CHECKING:
 
 NAMES = ("fills.csv", "hours.csv", "days.csv", "round_trips.csv")
 
-_FILL_HEAD = ("time", "time_ms", "trade_id", "side", "price", "size", "notional", "realized", "commission", "commission_asset", "maker", "own", "source",
-              "order_id", "client_order_id", "position", *(f"mid_{s}" for s in HORIZONS_S), *(f"mark_out_{s}" for s in HORIZONS_S))
+_FILL_HEAD = (
+    "time",
+    "time_ms",
+    "trade_id",
+    "side",
+    "price",
+    "size",
+    "notional",
+    "realized",
+    "commission",
+    "commission_asset",
+    "maker",
+    "own",
+    "source",
+    "order_id",
+    "client_order_id",
+    "position",
+    *(f"mid_{s}" for s in HORIZONS_S),
+    *(f"mark_out_{s}" for s in HORIZONS_S),
+)
 _SLOT_HEAD = ("start", "start_ms", "fills", "volume", "spread", "realized", "fees", "rebates", "funding", "net")
 _TRIP_HEAD = ("opened", "opened_ms", "closed", "closed_ms", "holding_ms", "direction", "size", "fills", "realized", "profit")
 
@@ -33,20 +51,60 @@ def paths_in(directory: Path) -> list[Path]:
 def write_fills(file: TextIO, rows: Iterable[FillRow], zone: Zone) -> None:
     """Every fill with its mids and mark-outs (quote asset; positive is good for us; empty where the mid is unknown)."""
     writer = _headed(file, _FILL_HEAD)
-    for (time_ms, trade_id, is_buy, price, size, realized, commission, asset, maker, own, source, position, *mids, order_id, client_order_id) in rows:
+    for (
+        time_ms,
+        trade_id,
+        is_buy,
+        price,
+        size,
+        realized,
+        commission,
+        asset,
+        maker,
+        own,
+        source,
+        position,
+        *mids,
+        order_id,
+        client_order_id,
+    ) in rows:
         edges = ["" if mid is None else _scaled((mid - price if is_buy else price - mid) * size, 16) for mid in mids]
-        writer.writerow((
-            zone.iso(time_ms), time_ms, trade_id, "BUY" if is_buy else "SELL", _scaled(price, 8), _scaled(size, 8), _scaled(price * size, 16), realized,
-            commission, asset, maker, "" if own is None else own, source, order_id, _inert(client_order_id), "" if position is None else _scaled(position, 8),
-            *("" if mid is None else _scaled(mid, 8) for mid in mids), *edges))
+        writer.writerow(
+            (
+                zone.iso(time_ms),
+                time_ms,
+                trade_id,
+                "BUY" if is_buy else "SELL",
+                _scaled(price, 8),
+                _scaled(size, 8),
+                _scaled(price * size, 16),
+                realized,
+                commission,
+                asset,
+                maker,
+                "" if own is None else own,
+                source,
+                order_id,
+                _inert(client_order_id),
+                "" if position is None else _scaled(position, 8),
+                *("" if mid is None else _scaled(mid, 8) for mid in mids),
+                *edges,
+            )
+        )
 
 
 def write_slots(file: TextIO, slots: Iterable[Slot], zone: Zone) -> None:
     """Hours or days in which something was booked."""
     writer = _headed(file, _SLOT_HEAD)
     for slot in slots:
-        writer.writerow((zone.iso(slot.start_ms), slot.start_ms, slot.fills,
-                         *map(exact, (slot.volume, slot.spread, slot.realized, slot.fees, slot.rebates, slot.funding, slot.net))))
+        writer.writerow(
+            (
+                zone.iso(slot.start_ms),
+                slot.start_ms,
+                slot.fills,
+                *map(exact, (slot.volume, slot.spread, slot.realized, slot.fees, slot.rebates, slot.funding, slot.net)),
+            )
+        )
 
 
 class RoundTripTable:
@@ -57,8 +115,19 @@ class RoundTripTable:
 
     def add(self, trip: RoundTrip) -> None:
         opened = ("", "") if trip.opened_ms is None else (self._zone.iso(trip.opened_ms), trip.opened_ms)
-        self._writer.writerow((*opened, self._zone.iso(trip.closed_ms), trip.closed_ms, "" if trip.holding_ms is None else trip.holding_ms,
-                               "long" if trip.is_long else "short", exact(trip.size), trip.fills, exact(trip.realized), exact(trip.profit)))
+        self._writer.writerow(
+            (
+                *opened,
+                self._zone.iso(trip.closed_ms),
+                trip.closed_ms,
+                "" if trip.holding_ms is None else trip.holding_ms,
+                "long" if trip.is_long else "short",
+                exact(trip.size),
+                trip.fills,
+                exact(trip.realized),
+                exact(trip.profit),
+            )
+        )
 
 
 def _headed(file: TextIO, head: tuple[str, ...]) -> Writer:

@@ -20,8 +20,20 @@ _LABEL, _FIGURE = 26, 16
 
 def text_report(report: Report) -> str:
     """The whole report, with a newline at its end."""
-    sections = [_head(report), _profit(report), _reconciliation(report), _trading(report), _mark_outs(report), _slots(report), _equity(report),
-                _inventory(report), _round_trips(report), _operation(report), _uptime(report), _notes(report)]
+    sections = [
+        _head(report),
+        _profit(report),
+        _reconciliation(report),
+        _trading(report),
+        _mark_outs(report),
+        _slots(report),
+        _equity(report),
+        _inventory(report),
+        _round_trips(report),
+        _operation(report),
+        _uptime(report),
+        _notes(report),
+    ]
     return "\n\n".join("\n".join(lines) for lines in map(list, sections) if lines) + "\n"
 
 
@@ -44,7 +56,11 @@ def _profit(report: Report) -> Iterator[str]:
         remark = f"{fixed(equity.unrealized_start, 2)} -> {fixed(equity.unrealized_end, 2)}"
         yield _row("change of unrealised", fixed(equity.unrealized_change, sign=True), remark)
     for other in profit.other_income:
-        yield _row(f"{other.income_type.lower()}"[:_LABEL - 3], fixed(other.amount, sign=True), f"{other.asset} {other.symbol}".strip() + ", apart from the profit")
+        yield _row(
+            f"{other.income_type.lower()}"[: _LABEL - 3],
+            fixed(other.amount, sign=True),
+            f"{other.asset} {other.symbol}".strip() + ", apart from the profit",
+        )
     for asset, amount in profit.transfers.items():
         yield _row("transfers", fixed(amount, sign=True), f"{asset}, no profit")
 
@@ -60,30 +76,48 @@ def _reconciliation(report: Report) -> Iterator[str]:
     for asset in found.assets:
         yield _columns((asset.asset, *map(exact, (asset.wallet_change, asset.booked, asset.difference))), (8, 24, 24, 20))
     for asset in found.assets:
-        yield from _wrapped(f"{asset.asset} booked: {_booked(asset)}; from {report.zone.second(asset.from_ms)} to {report.zone.second(asset.to_ms)}"
-                            + (f" in {asset.stretches} stretches" if asset.stretches > 1 else ""))
+        yield from _wrapped(
+            f"{asset.asset} booked: {_booked(asset)}; from {report.zone.second(asset.from_ms)} to {report.zone.second(asset.to_ms)}"
+            + (f" in {asset.stretches} stretches" if asset.stretches > 1 else "")
+        )
     for number, reason in enumerate(found.reasons):
         yield from _wrapped(f"{'perhaps' if not number else 'or'}: {reason}")
 
 
 def _booked(asset: AssetReconciliation) -> str:
-    parts = {"realised": asset.realized, "commissions": asset.commissions, "funding": asset.funding, "transfers": asset.transfers,
-             **{kind.lower(): amount for kind, amount in asset.income.items()}}
+    parts = {
+        "realised": asset.realized,
+        "commissions": asset.commissions,
+        "funding": asset.funding,
+        "transfers": asset.transfers,
+        **{kind.lower(): amount for kind, amount in asset.income.items()},
+    }
     return ", ".join(f"{name} {exact(amount)}" for name, amount in parts.items() if amount) or "nothing"
 
 
 def _trading(report: Report) -> Iterator[str]:
     trading, orders, quote, base = report.trading, report.orders, report.identity.quote_asset, report.identity.base_asset
     yield _title("Trading", "")
-    others = [f"{count(trading.foreign)} foreign" if trading.foreign else "", f"{count(trading.unknown)} of unknown orders" if trading.unknown else ""]
+    others = [
+        f"{count(trading.foreign)} foreign" if trading.foreign else "",
+        f"{count(trading.unknown)} of unknown orders" if trading.unknown else "",
+    ]
     yield _row("volume", fixed(trading.volume, 2), quote)
     yield _row("fills", count(trading.fills), ", ".join(filter(None, [f"{count(trading.own)} own", *others])))
     yield _row("buys", count(trading.buys), f"{quantity(trading.bought)} {base}, {fixed(trading.buy_volume, 2)} {quote}")
     yield _row("sells", count(trading.sells), f"{quantity(trading.sold)} {base}, {fixed(trading.sell_volume, 2)} {quote}")
     yield _row("maker share", percent(trading.maker_share), "of the notional")
-    yield _row("orders placed", count(orders.placed), f"{count(orders.filled)} filled, {count(orders.refused)} refused, {count(orders.amends)} amended")
+    yield _row(
+        "orders placed",
+        count(orders.placed),
+        f"{count(orders.filled)} filled, {count(orders.refused)} refused, {count(orders.amends)} amended",
+    )
     yield _row("fill rate", percent(orders.fill_rate), f"of orders; {percent(orders.filled_quantity_rate)} of the quantity")
-    yield _row("gross spread captured", fixed(report.spread.amount, sign=True), f"{quote}, {fixed(report.spread.bps, 3, True)} bps of {count(report.spread.fills)} fills")
+    yield _row(
+        "gross spread captured",
+        fixed(report.spread.amount, sign=True),
+        f"{quote}, {fixed(report.spread.bps, 3, True)} bps of {count(report.spread.fills)} fills",
+    )
 
 
 def _mark_outs(report: Report) -> Iterator[str]:
@@ -97,8 +131,19 @@ def _mark_outs(report: Report) -> Iterator[str]:
     by_side = {(each.seconds, each.side): each for each in report.mark_outs}
     for each in found:
         buys, sells = by_side[each.seconds, "buy"], by_side[each.seconds, "sell"]
-        yield _columns((_after(each), count(each.fills), _bps(each.weighted_bps), NONE if each.error_bps is None else f"{each.error_bps:.3f}", _bps(buys.weighted_bps),
-                        _bps(sells.weighted_bps), _bps(each.net_bps), fixed(each.amount, 4, True)), widths)
+        yield _columns(
+            (
+                _after(each),
+                count(each.fills),
+                _bps(each.weighted_bps),
+                NONE if each.error_bps is None else f"{each.error_bps:.3f}",
+                _bps(buys.weighted_bps),
+                _bps(sells.weighted_bps),
+                _bps(each.net_bps),
+                fixed(each.amount, 4, True),
+            ),
+            widths,
+        )
     yield from _wrapped(MID_NOTE + " bps are weighted by notional; the standard error is of the mean per fill.")
 
 
@@ -121,8 +166,15 @@ def _slot_table(title: str, slots: Sequence[Slot], of: int) -> Iterator[str]:
     widths = (18, 9, 15, 10, 10, 8, 10)
     yield _columns(("", "fills", "volume", "realised", "fees", "funding", "net"), widths)
     for slot in slots:
-        yield _columns((slot.label, count(slot.fills), fixed(slot.volume, 2), *(fixed(each, 3, True) for each in (
-            slot.realized, slot.rebates - slot.fees, slot.funding, slot.net))), widths)
+        yield _columns(
+            (
+                slot.label,
+                count(slot.fills),
+                fixed(slot.volume, 2),
+                *(fixed(each, 3, True) for each in (slot.realized, slot.rebates - slot.fees, slot.funding, slot.net)),
+            ),
+            widths,
+        )
 
 
 def _equity(report: Report) -> Iterator[str]:
@@ -133,8 +185,12 @@ def _equity(report: Report) -> Iterator[str]:
         yield _row("change", fixed(equity.change, sign=True), "without transfers")
     fall = equity.drawdown
     if fall is not None:
-        yield _row("max drawdown", fixed(fall.amount), f"{NONE if fall.percent is None else f'{fall.percent:.3f} %'}, "
-                   f"{report.zone.minute(fall.from_ms)} -> {report.zone.minute(fall.to_ms)}")
+        yield _row(
+            "max drawdown",
+            fixed(fall.amount),
+            f"{NONE if fall.percent is None else f'{fall.percent:.3f} %'}, "
+            f"{report.zone.minute(fall.from_ms)} -> {report.zone.minute(fall.to_ms)}",
+        )
     else:
         yield _row("max drawdown", fixed(Decimal(0)) if equity.marks else NONE)
     yield _row("Sharpe ratio", fixed(equity.sharpe.value, 2))
@@ -167,14 +223,23 @@ def _round_trips(report: Report) -> Iterator[str]:
 
 def _operation(report: Report) -> Iterator[str]:
     yield _title("Requests and latency", "by whole hours")
-    yield _row("requests", count(report.requests.total), f"{fixed(report.requests.per_fill, 2)} per fill" if report.requests.per_fill is not None else "")
+    yield _row(
+        "requests",
+        count(report.requests.total),
+        f"{fixed(report.requests.per_fill, 2)} per fill" if report.requests.per_fill is not None else "",
+    )
     for kind, outcomes in report.requests.by_kind.items():
-        yield _row(f"  {kind}", count(sum(outcomes.values())), ", ".join(f"{count(number)} {outcome}" for outcome, number in outcomes.items()))
+        yield _row(
+            f"  {kind}", count(sum(outcomes.values())), ", ".join(f"{count(number)} {outcome}" for outcome, number in outcomes.items())
+        )
     if report.latencies:
         widths = (16, 14, 12, 12, 12, 14)
         yield _columns(("at most", "count", "p50", "p90", "p99", "max"), widths)
         for each in report.latencies:
-            yield _columns((each.what.replace("_", " "), count(each.count), *map(microseconds, (each.p50_us, each.p90_us, each.p99_us, each.max_us))), widths)
+            yield _columns(
+                (each.what.replace("_", " "), count(each.count), *map(microseconds, (each.p50_us, each.p90_us, each.p99_us, each.max_us))),
+                widths,
+            )
 
 
 def _uptime(report: Report) -> Iterator[str]:
@@ -191,7 +256,9 @@ def _uptime(report: Report) -> Iterator[str]:
     if len(ends) > 1 or any(end.cause not in ("stop", "running") for end in ends):
         for end in ends:
             why = f": {end.why}" if end.why else ""
-            yield from _wrapped(f"{report.zone.second(end.started_ms)} for {duration(end.ended_ms - end.started_ms)}, {end.cause}{why}", indent=4)
+            yield from _wrapped(
+                f"{report.zone.second(end.started_ms)} for {duration(end.ended_ms - end.started_ms)}, {end.cause}{why}", indent=4
+            )
 
 
 def _notes(report: Report) -> Iterator[str]:
@@ -229,7 +296,9 @@ def _columns(cells: Iterable[str], widths: Sequence[int]) -> str:
 
 
 def _wrapped(text: str, indent: int = 2) -> Iterator[str]:
-    yield from textwrap.wrap(_printable(text), WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2), break_on_hyphens=False)
+    yield from textwrap.wrap(
+        _printable(text), WIDTH, initial_indent=" " * indent, subsequent_indent=" " * (indent + 2), break_on_hyphens=False
+    )
 
 
 def _printable(text: str) -> str:

@@ -75,7 +75,13 @@ class FillPass:
     """The pass. `stops` are moments at which the totals are wanted, `resets` those at which a new account began."""
 
     def __init__(
-        self, zone: Zone, margin_assets: Iterable[str], path: RoundTripPath, inventory: InventoryPath, stops: Sequence[int], resets: Sequence[int],
+        self,
+        zone: Zone,
+        margin_assets: Iterable[str],
+        path: RoundTripPath,
+        inventory: InventoryPath,
+        stops: Sequence[int],
+        resets: Sequence[int],
         listener: FillListener | None = None,
     ) -> None:
         self.mark_outs = MarkOutSums()
@@ -108,15 +114,34 @@ class FillPass:
         volume, of_ours = buys.volume + sells.volume, buys.volume + sells.volume - self._foreign.volume
         fills = buys.fills + sells.fills
         return Trading(
-            fills=fills, own=self._own, foreign=self._foreign.fills, unknown=fills - self._own - self._foreign.fills, from_history=self._history,
-            buys=buys.fills, sells=sells.fills, volume=amount_of(volume), buy_volume=amount_of(buys.volume), sell_volume=amount_of(sells.volume),
-            bought=price_text(buys.size), sold=price_text(sells.size), foreign_volume=amount_of(self._foreign.volume),
+            fills=fills,
+            own=self._own,
+            foreign=self._foreign.fills,
+            unknown=fills - self._own - self._foreign.fills,
+            from_history=self._history,
+            buys=buys.fills,
+            sells=sells.fills,
+            volume=amount_of(volume),
+            buy_volume=amount_of(buys.volume),
+            sell_volume=amount_of(sells.volume),
+            bought=price_text(buys.size),
+            sold=price_text(sells.size),
+            foreign_volume=amount_of(self._foreign.volume),
             maker_share=self._maker_volume / of_ours if of_ours else None,
-            first_ms=self._span[0] if self._span else None, last_ms=self._span[1] if self._span else None)
+            first_ms=self._span[0] if self._span else None,
+            last_ms=self._span[1] if self._span else None,
+        )
 
     def totals(self) -> Totals:
         buys, sells = self._buys, self._sells
-        return Totals(buys.fills + sells.fills, buys.volume + sells.volume, self.mark_outs.spread, self._realized, dict(self._paid), dict(self._received))
+        return Totals(
+            buys.fills + sells.fills,
+            buys.volume + sells.volume,
+            self.mark_outs.spread,
+            self._realized,
+            dict(self._paid),
+            dict(self._received),
+        )
 
     def _take(self, rows: Iterable[FillRow]) -> None:
         """The one loop that a million fills go through: no call or attribute more than it needs."""
@@ -124,7 +149,7 @@ class FillPass:
         add, follow, move, path = self.mark_outs.add, self._path.fill, self._inventory.move, self._path
         hear = self._listener
         first_ms = time_ms = 0
-        for (time_ms, _, is_buy, price, size, realized_text, commission_text, asset, maker, own, source, stated, *mids, _, _) in rows:
+        for time_ms, _, is_buy, price, size, realized_text, commission_text, asset, maker, own, source, stated, *mids, _, _ in rows:
             if time_ms >= self._next_ms:
                 self._pass_stops(time_ms)
                 first_ms = first_ms or time_ms
@@ -179,8 +204,15 @@ class FillPass:
 
 def difference(later: Totals, earlier: Totals) -> Totals:
     """What was added between two moments."""
+
     def less(ours: dict[str, Decimal], theirs: dict[str, Decimal]) -> dict[str, Decimal]:
         return {asset: amount - theirs.get(asset, _ZERO) for asset, amount in ours.items() if amount != theirs.get(asset, _ZERO)}
 
-    return Totals(later.fills - earlier.fills, later.volume - earlier.volume, later.spread - earlier.spread, later.realized - earlier.realized,
-                  less(later.paid, earlier.paid), less(later.received, earlier.received))
+    return Totals(
+        later.fills - earlier.fills,
+        later.volume - earlier.volume,
+        later.spread - earlier.spread,
+        later.realized - earlier.realized,
+        less(later.paid, earlier.paid),
+        less(later.received, earlier.received),
+    )

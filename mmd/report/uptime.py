@@ -66,7 +66,9 @@ class Uptime:
     ends: tuple[RunEnd, ...]
 
 
-def measure_uptime(runs: Sequence[RunRow], states: Iterable[tuple[int, int, str, str]], period: Period, now_ms: int, alive_within_ms: int) -> Uptime:
+def measure_uptime(
+    runs: Sequence[RunRow], states: Iterable[tuple[int, int, str, str]], period: Period, now_ms: int, alive_within_ms: int
+) -> Uptime:
     """`states` come run by run in the order of time. A newest run without an end is running if it gave a sign of life within `alive_within_ms`."""
     ends = [_run_end(run, is_newest=run is runs[-1], now_ms=now_ms, alive_within_ms=alive_within_ms) for run in runs]
     within = [end for end in ends if period.overlap_ms(end.started_ms, end.ended_ms + 1)]
@@ -85,15 +87,31 @@ def measure_uptime(runs: Sequence[RunRow], states: Iterable[tuple[int, int, str,
     up_ms = sum(period.overlap_ms(run.started_ms, run.end_ms + 1) for run in runs)
     length_ms = period.length_ms
     known_ms = sum(tally.times.values())
-    times = {**tally.times, **({"starting": up_ms - known_ms} if up_ms > known_ms else {}), **({"down": length_ms - up_ms} if length_ms > up_ms else {})}
-    reasons = sorted((PauseReason(reason, count, tally.reason_ms[reason]) for reason, count in tally.reason_counts.items()),
-                     key=lambda each: (-each.total_ms, -each.count, each.reason))
+    times = {
+        **tally.times,
+        **({"starting": up_ms - known_ms} if up_ms > known_ms else {}),
+        **({"down": length_ms - up_ms} if length_ms > up_ms else {}),
+    }
+    reasons = sorted(
+        (PauseReason(reason, count, tally.reason_ms[reason]) for reason, count in tally.reason_counts.items()),
+        key=lambda each: (-each.total_ms, -each.count, each.reason),
+    )
     return Uptime(
-        up_ms=up_ms, up_share=up_ms / length_ms if length_ms else None, quoting_share=tally.times.get("quote", 0) / length_ms if length_ms else None,
-        states=tuple(StateTime(state, ms, ms / length_ms) for state, ms in sorted(times.items(), key=lambda each: -each[1]) if ms and length_ms),
-        pauses=tally.pauses, paused_ms=tally.times.get(_PAUSE, 0), pause_reasons=tuple(reasons[:_KEPT_REASONS]), runs=len(within),
-        halts=sum(end.cause == "halt" for end in within), kills=sum(end.cause == "killed" for end in within),
-        running=any(end.cause == "running" for end in within), ends=tuple(within[-50:]))
+        up_ms=up_ms,
+        up_share=up_ms / length_ms if length_ms else None,
+        quoting_share=tally.times.get("quote", 0) / length_ms if length_ms else None,
+        states=tuple(
+            StateTime(state, ms, ms / length_ms) for state, ms in sorted(times.items(), key=lambda each: -each[1]) if ms and length_ms
+        ),
+        pauses=tally.pauses,
+        paused_ms=tally.times.get(_PAUSE, 0),
+        pause_reasons=tuple(reasons[:_KEPT_REASONS]),
+        runs=len(within),
+        halts=sum(end.cause == "halt" for end in within),
+        kills=sum(end.cause == "killed" for end in within),
+        running=any(end.cause == "running" for end in within),
+        ends=tuple(within[-50:]),
+    )
 
 
 def plain_reason(reason: str) -> str:
