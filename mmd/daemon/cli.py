@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn
 
 from mmd import __version__
@@ -22,11 +23,12 @@ from mmd.daemon.credentials import AgentCredentials, Credentials, load_credentia
 from mmd.daemon.embedded import embed
 from mmd.daemon.finding import Finding, Verdict
 from mmd.daemon.interventions import Intervention, resume
+from mmd.daemon.ledger_place import ledger_place
 from mmd.daemon.logbook import close_log, conceal, log_notice, open_log
 from mmd.daemon.report_command import ReportOptions, run_report
 from mmd.daemon.service import EXIT_CLEAN, EXIT_CONFIG, EXIT_FAILED, EXIT_UNREACHABLE, run_service
 from mmd.daemon.startup import VenueUnreachable
-from mmd.daemon.state_directory import HaltLatch, InstanceLock, market_name, state_directory
+from mmd.daemon.state_directory import HaltLatch, InstanceLock, account_digest, market_name, state_directory
 from mmd.daemon.status_command import show_status
 
 _COMMANDS = {
@@ -141,7 +143,7 @@ def _on_embedded_exchange(command: str, config: Config, credentials: Credentials
         venue = connect(config, credentials, server.rest_url, server.ws_url)
         if command == "check":
             return _check(config, venue, credentials, as_json)
-        code = run_service(config, venue)
+        code = run_service(config, venue, account_digest(credentials.account), _ledger(config, None))
         if server.failure is not None:
             log_notice(Notice(Level.ERROR, "paper_exchange_failed", {"error": repr(server.failure)}))
             return EXIT_FAILED
@@ -167,7 +169,7 @@ def _on_venue(command: str, config: Config, credentials: Credentials | AgentCred
             if command == "run":
                 if latch.read() is None:
                     latch.reserve()
-                return run_service(config, venue, latch)
+                return run_service(config, venue, account_digest(credentials.account), _ledger(config, directory), latch)
             Intervention(config, venue).flatten()
     return EXIT_CLEAN
 
@@ -190,6 +192,11 @@ def _check_offline(config: Config, credentials: Credentials | AgentCredentials, 
     """No exchange is embedded for it, and none is asked; the addresses then lead nowhere."""
     nowhere = ("http://127.0.0.1", "ws://127.0.0.1") if config.exchange.is_paper else (None, None)
     return EXIT_CLEAN if run_check(config, connect(config, credentials, *nowhere), credentials, as_json, offline=True) else EXIT_CONFIG
+
+
+def _ledger(config: Config, directory: Path | None) -> Path | None:
+    """Where the record is kept; the state directory is asked for only where it lies there."""
+    return ledger_place(config, directory or state_directory(os.environ)) if config.ledger.file == "auto" else ledger_place(config, Path())
 
 
 @contextmanager

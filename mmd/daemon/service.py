@@ -3,65 +3,69 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import datetime, timezone
+from pathlib import Path
 from types import FrameType
 
 from mmd import __version__
 from mmd.core.engine import Engine
 from mmd.core.errors import ConfigError, MmdError
-from mmd.core.messages import Action, Cause, CheckClock, ClockReading, Event, Finished, Level, Notice, RestartStream, Stop, Stream, Tick
+from mmd.core.messages import Cause, ClockReading, Event, Finished, Level, Notice, Stop, Tick
 from mmd.daemon.config import Config
 from mmd.daemon.connections import Venue
 from mmd.daemon.inbox import Inbox
 from mmd.daemon.interventions import Intervention
-from mmd.daemon.lanes import Lane, Lanes
-from mmd.daemon.logbook import conceal, log_notice
+from mmd.daemon.ledger_service import LedgerService
+from mmd.daemon.logbook import log_notice
 from mmd.daemon.published import Published, Viewer
-from mmd.daemon.reporters import Reporter, balance_line, fees_text, plain, price_line
+from mmd.daemon.reporters import fees_text, plain
 from mmd.daemon.session import new_session
 from mmd.daemon.startup import Prepared, SymbolNotTrading, VenueUnreachable, prepare
 from mmd.daemon.state_directory import Halt, HaltLatch
 from mmd.daemon.status_service import StatusService
-from mmd.daemon.workers import Worker, stop_all
+from mmd.daemon.trading_threads import TradingThreads
+from mmd.daemon.workers import Worker
 from mmd.venue.clock import monotonic_ms
-from mmd.venue.clock_keeper import ClockKeeper
-from mmd.venue.gateway import Gateway
-from mmd.venue.listen_key import ListenKeyKeeper
-from mmd.venue.market_stream import MarketStream
-from mmd.venue.user_stream import UserStream
 
 EXIT_CLEAN, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_CONFIG = 0, 1, 75, 78
 
 _PUBLISH_EVERY_MS = 100
 _JOIN_S = 2.0
+_LEDGER_S = 5.0  # for the record of the last moments; the orders are gone by then
 _STARTUP_POLL_S = 60.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _EXIT_CODES = {Cause.STOP: EXIT_CLEAN, Cause.RULES: EXIT_FAILED, Cause.FAILURE: EXIT_FAILED, Cause.CREDENTIALS: EXIT_CONFIG, Cause.HALT: EXIT_FAILED}
 
 
 class Service:
-    """One market from start to stop: `run()` returns the exit code. A halt is latched in `latch`, where there is one."""
+    """One market from start to stop: `run()` returns the exit code.
 
-    def __init__(self, config: Config, venue: Venue, latch: HaltLatch | None = None) -> None:
+    A halt is latched in `latch`, where there is one; the record of account `account` (a digest) is kept at `ledger`, where there is to be one.
+    """
+
+    def __init__(
+        self, config: Config, venue: Venue, account: str, ledger: Path | None = None, latch: HaltLatch | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
         self._config = config
         self._venue = venue
         self._latch = latch
+        self._environ = environ
         self._inbox = Inbox()
         self._published = Published()
-        self._generator = random.Random()  # jitters reconnects, decides nothing
         self._halt_latched: bool | None = None  # None: there is no halt
+        self._ledger = LedgerService(config, ledger, account, venue, self._published, self._not_recorded, self._died)
 
     def run(self) -> int:
         """Start, quote, stop. Blocks until a signal, or until going on is impossible. On the main thread.
 
-        Raises ConfigError and VenueUnreachable where it cannot start.
+        Raises ConfigError, VenueUnreachable and LedgerError where it cannot start.
         """
         self._refuse_while_halted()
-        self._status = StatusService(self._config, self._published, self._venue, os.environ)
+        self._status = StatusService(self._config, self._published, self._venue, self._environ)
         before = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
         try:
             log_notice(Notice(Level.INFO, "start", self._start_fields()))
@@ -74,6 +78,7 @@ class Service:
                 prepared = self._start_anew()
             return EXIT_CLEAN
         finally:
+            self._ledger.close(_LEDGER_S)
             self._status.stop(_JOIN_S)
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -94,6 +99,11 @@ class Service:
         """A thread has fallen: nothing can be trusted to go on, so the orders are pulled and the process ends."""
         log_notice(Notice(Level.ERROR, "thread_died", {"thread": name, "error": repr(error), "does": "stops"}))
         self._inbox.put(Stop(f"thread {name} died", Cause.HALT))
+
+    def _not_recorded(self, why: str) -> None:
+        """The disk does not take the record: trading ends, and whoever supervises starts it again once there may be room (FAULTS P5)."""
+        log_notice(Notice(Level.ERROR, "ledger_failed", {"why": why, "does": "stops"}))
+        self._inbox.put(Stop("the ledger cannot be written", Cause.FAILURE))
 
     # --- start ------------------------------------------------------------------------------------------------------------------------
 
@@ -158,78 +168,38 @@ class Service:
         fields |= {"leverage": prepared.leverage, "margin": prepared.margin_type, "mode": self._config.mode}
         fields |= {"maker_fee": plain(prepared.fees.maker), "taker_fee": plain(prepared.fees.taker)}
         log_notice(Notice(Level.INFO, "started", fields))
-        lanes, lane_workers = self._make_lanes(prepared)
-        streams, stream_workers = self._make_streams(prepared)
-        self._status.source.attend((*lane_workers, *stream_workers), streams, prepared.fees.maker)
-        for worker in (*lane_workers, *stream_workers):
-            worker.start()
+        self._ledger.begin(prepared.rules, session)
+        threads = TradingThreads(self._config, self._venue, prepared, self._inbox, self._published, self._died)
+        self._status.source.attend((*threads.workers, *self._ledger.workers), threads.streams, prepared.fees.maker)
+        threads.start()
         try:
-            finished = self._loop(engine, viewer, lanes, streams)
+            finished = self._loop(engine, viewer, threads)
         finally:
-            # The lanes first perform what is queued, such as disarming the countdown.
-            stop_all([*lane_workers, *stream_workers], _JOIN_S)
+            threads.stop(_JOIN_S)
+        self._ledger.end(finished)
         return self._report_end(engine, viewer, finished)
 
-    def _make_lanes(self, prepared: Prepared) -> tuple[Lanes, list[Worker]]:
-        stp_mode = self._config.engine.orders.stp_mode
-        made = [Lane(Gateway(self._venue.client(), prepared.rules, stp_mode=stp_mode), self._inbox.put) for _ in range(3)]
-        names = ("orders-lane", "cancels-lane", "countdown-lane")
-        return Lanes(*made), [Worker(name, lane.run, lane.stop, self._died) for name, lane in zip(names, made, strict=True)]
-
-    def _make_streams(self, prepared: Prepared) -> tuple[dict[Stream, MarketStream | UserStream], list[Worker]]:
-        venue, rules, put, reports = self._venue, prepared.rules, self._inbox.put, self._config.reports
-        renewal_s = self._config.connection.stream_renewal_ms / 1000
-        market = MarketStream(
-            venue.ws_url, rules, put, self._inbox.put_depth, log_notice, self._generator, renewal_s=renewal_s, clock=venue.clock
-        )
-        user = UserStream(
-            venue.ws_url, venue.client(), rules, put, log_notice, self._generator, learned_key=lambda key: conceal([key]), renewal_s=renewal_s
-        )
-        self._clock_keeper = ClockKeeper(venue.client(), venue.clock, put, log_notice)
-        keeper = ListenKeyKeeper(venue.client(), user.restart, log_notice, self._config.connection.listen_key_interval_ms / 1000)
-        workers = [
-            Worker("market-stream", market.run, market.stop, self._died),
-            Worker("user-stream", user.run, user.stop, self._died),
-            Worker("listen-key", keeper.run, keeper.stop, self._died),
-            Worker("clock", self._clock_keeper.run, self._clock_keeper.stop, self._died),
-        ]
-        for name, line, interval_ms in (("prices", price_line, reports.prices_ms), ("balances", balance_line, reports.balances_ms)):
-            if interval_ms:
-                reporter = Reporter(self._published, line, interval_ms, log_notice)
-                workers.append(Worker(f"{name}-reporter", reporter.run, reporter.stop, self._died))
-        return {Stream.MARKET: market, Stream.USER: user}, workers
-
-    def _loop(self, engine: Engine, viewer: Viewer, lanes: Lanes, streams: dict[Stream, MarketStream | UserStream]) -> Finished:
-        """The main loop: wait for an event or the engine's deadline, step, hand out the actions, publish."""
+    def _loop(self, engine: Engine, viewer: Viewer, threads: TradingThreads) -> Finished:
+        """The main loop: wait for an event or the engine's deadline, step, hand out the actions, put on record, publish."""
+        journal = self._ledger.journal
         # How well the start could learn the time; the clock's own thread will not tell before a minute has passed.
         event: Event | None = ClockReading(self._venue.clock.uncertainty_ms(monotonic_ms()))
         published_ms, published_state = 0, None
         while True:
             now_ms = monotonic_ms()
-            finished = self._hand_out(engine.step(event or Tick(), now_ms), lanes, streams)
+            began_ns = time.perf_counter_ns()
+            actions = engine.step(event or Tick(), now_ms)
+            step_us = (time.perf_counter_ns() - began_ns) / 1000
+            finished = threads.hand_out(actions)
             if engine.halt_reason is not None:
                 self._latch_halt(engine.halt_reason)  # at once: a process that is killed before its end stays halted too
+            journal.stepped(event, engine, now_ms, step_us)
             if now_ms - published_ms >= _PUBLISH_EVERY_MS or engine.state is not published_state:
                 self._published.set(viewer.draw(now_ms))
                 published_ms, published_state = now_ms, engine.state
             if finished is not None:
                 return finished
             event = self._inbox.get((engine.deadline_ms(now_ms) - monotonic_ms()) / 1000)
-
-    def _hand_out(self, actions: Iterable[Action], lanes: Lanes, streams: dict[Stream, MarketStream | UserStream]) -> Finished | None:
-        finished = None
-        for action in actions:
-            if isinstance(action, Notice):
-                log_notice(action)
-            elif isinstance(action, Finished):
-                finished = action
-            elif isinstance(action, RestartStream):
-                streams[action.stream].restart(action.reason)
-            elif isinstance(action, CheckClock):
-                self._clock_keeper.hurry()
-            else:
-                lanes.send(action)
-        return finished
 
     # --- end --------------------------------------------------------------------------------------------------------------------------
 
@@ -286,13 +256,10 @@ class Service:
         return code
 
 
-def run_service(config: Config, venue: Venue, latch: HaltLatch | None = None) -> int:
+def run_service(config: Config, venue: Venue, account: str, ledger: Path | None = None, latch: HaltLatch | None = None) -> int:
     """Run one market; errors of the start become a line and an exit code."""
     try:
-        return Service(config, venue, latch).run()
-    except ConfigError as error:
+        return Service(config, venue, account, ledger, latch).run()
+    except MmdError as error:
         log_notice(Notice(Level.ERROR, "cannot_start", {"why": error}))
-        return EXIT_CONFIG
-    except VenueUnreachable as error:
-        log_notice(Notice(Level.ERROR, "cannot_start", {"why": error}))
-        return EXIT_UNREACHABLE
+        return EXIT_CONFIG if isinstance(error, ConfigError) else EXIT_UNREACHABLE if isinstance(error, VenueUnreachable) else EXIT_FAILED

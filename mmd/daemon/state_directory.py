@@ -47,6 +47,11 @@ def market_name(venue_url: str, account: str, symbol: str) -> str:
     return f"{symbol}-{digest}"
 
 
+def account_digest(account: str) -> str:
+    """What stands for an account where its name must not."""
+    return hashlib.blake2s(account.encode(), digest_size=8).hexdigest()
+
+
 class InstanceLock:
     """At most one daemon an account and symbol on this host (FAULTS P4). Held until `release`, or until the process ends, however it ends."""
 

@@ -15,6 +15,9 @@ from mmd.venue.at_work import AtWork
 # No piece of work is meant to last this long: not a dozen requests that each time out, nor a name server that does not answer.
 BUSY_S = 120.0
 
+# Told when a thread falls: its name, and what it fell over.
+Died = Callable[[str, BaseException], None]
+
 
 class Body(Protocol):
     """What runs in a thread and tells when it is at work."""
@@ -32,7 +35,7 @@ class Worker:
     """
 
     def __init__(
-        self, name: str, run: Callable[[], None], stop: Callable[[], None], died: Callable[[str, BaseException], None], *,
+        self, name: str, run: Callable[[], None], stop: Callable[[], None], died: Died, *,
         pulse: WorkPulse | None = None, busy_s: float = BUSY_S, may_end: bool = False,
     ) -> None:
         self.name = name
@@ -45,7 +48,7 @@ class Worker:
         self._thread = threading.Thread(target=self._body, name=name, daemon=True)
 
     @classmethod
-    def of(cls, name: str, body: Body, died: Callable[[str, BaseException], None], busy_s: float = BUSY_S) -> Worker:
+    def of(cls, name: str, body: Body, died: Died, busy_s: float = BUSY_S) -> Worker:
         """A thread that tells when it is at work."""
         pulse = WorkPulse()
         return cls(name, lambda: body.run(pulse.at_work), body.stop, died, pulse=pulse, busy_s=busy_s)
