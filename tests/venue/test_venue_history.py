@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -143,7 +144,7 @@ def test_a_long_time_is_asked_for_in_weeks() -> None:
     assert [each.tran_id for page in read_income(lists, T0, end) for each in page] == ["1", "2", "3"]
     spans = [(int(asked["startTime"]), int(asked["endTime"])) for asked in lists.asked]
     assert spans[0][0] == T0 and spans[-1][1] == end and all(last - first < INCOME_SPAN_MS for first, last in spans)
-    assert all(one[1] + 1 == other[0] for one, other in zip(spans, spans[1:], strict=False))
+    assert all(one[1] + 1 == other[0] for one, other in pairwise(spans))
 
 
 @pytest.mark.parametrize("times", [range(T0 + INCOME_PAGE, T0, -1), range(T0 - 1, T0 + INCOME_PAGE - 1)])
