@@ -7,7 +7,7 @@ What they reach of the engine and the order tables, branch by branch:
 Branches that chaos does not reach, and why:
 
     lifecycle, orders   IllegalTransition: a defect of ours, which no schedule may show (invariant 0)
-    desk                an order of an earlier run that ends between the stream's start and the first reading: in one of a thousand schedules or so
+    desk                an order of an earlier run that ends between the stream's start and the first reading: rare
     outcomes            the answer to a cancel that finds a second order under its client id, not being cancelled: two faults within a reply's delay
     truth               a silence that begins while foreign orders are being listed to be cancelled: three coincidences
     desk                the tombstone of an order that 2 000 later ones have pushed out: a run of hours, or a reply that took minutes
