@@ -80,12 +80,15 @@ def test_every_paper_option_can_be_configured(tmp_path: Path) -> None:
 
 
 def test_the_unit_agrees_with_the_daemon() -> None:
-    """systemd runs the configuration of the instance's name, leaves wrong configurations alone, and waits longer than a stop may take."""
+    """systemd runs the configuration of the instance's name, checks before and cancels after, leaves wrong configurations alone, and waits longer than a
+    stop may take."""
     unit = configparser.RawConfigParser(strict=False)
     unit.optionxform = str  # type: ignore[assignment,method-assign]
     unit.read(ROOT / "systemd" / "mmd@.service")
     service = unit["Service"]
-    assert re.fullmatch(r"/\S+/mmd -c /etc/mmd/%i\.yaml", service["ExecStart"])
+    run = "mmd -c /etc/mmd/%i.yaml"
+    assert (service["ExecStart"], service["ExecStartPre"], service["ExecStopPost"]) == (run, f"-{run} check --offline", f"-{run} cancel")
+    assert (service["Type"], service["ExecReload"]) == ("notify", "kill -HUP $MAINPID")
     assert (service["KillSignal"], service["Restart"], service["RestartPreventExitStatus"]) == ("SIGTERM", "on-failure", str(EXIT_CONFIG))
     longest = next(key.kind for key in KEYS if key.name == "timing.stop_deadline")
     assert int(service["TimeoutStopSec"]) > Decimal(longest.high)  # type: ignore[attr-defined]
