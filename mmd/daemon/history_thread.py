@@ -16,6 +16,7 @@ from mmd.core.messages import Fill, Level, Notice
 from mmd.core.rules import SymbolRules
 from mmd.ledger.entries import Entry, IncomeRead, TradesRead
 from mmd.ledger.writer import ReadMarks
+from mmd.venue.at_work import AtWork, unwatched
 from mmd.venue.clock import ClockUnset, VenueClock, monotonic_ms
 from mmd.venue.endpoints import Call
 from mmd.venue.history import read_income, read_trades_after
@@ -85,11 +86,13 @@ class HistoryReader:
         self._due_s = time.monotonic()
         self._told_s: float | None = None  # when `hurry` last said that something is unread; None where all of it was read since
 
-    def run(self) -> None:
+    def run(self, at_work: AtWork = unwatched) -> None:
         """Read whenever it is due, until `stop`; then what is still known to be unread."""
         try:
             while self._wait():
+                at_work(True)
                 self._read_now()
+                at_work(False)
             if self._told_s is not None:
                 self._read_last()
         finally:

@@ -19,6 +19,7 @@ from mmd.ledger.entries import Entry
 from mmd.ledger.opening import Identity
 from mmd.ledger.writer import Ledger, open_ledger
 
+_CATCH_UP_S = 900.0  # after a long absence there are many pages to read
 _HISTORY_S = 1.5  # for the last look at the venue's lists, where something in them is known to be unread
 
 
@@ -59,7 +60,7 @@ class LedgerService:
         ledger = self._ledger
         if ledger is not None:
             history = HistoryReader(self._venue.client(), rules, lambda: ledger.read_marks, self._put, log_notice, self._venue.clock)
-            self._history, self._reading = history, Worker("history", history.run, history.stop, self._died)
+            self._history, self._reading = history, Worker.of("history", history, self._died, busy_s=_CATCH_UP_S)
             self._reading.start()
 
     def end(self, finished: Finished) -> None:
@@ -79,7 +80,7 @@ class LedgerService:
         self._ledger = open_ledger(path, identity, rules)
         settings = self._config.ledger
         keeper = LedgerKeeper(self._ledger, self._published, self._venue.clock, settings.mark_ms, self._failed, settings.keep_orders_days)
-        self._keeper, self._writing = keeper, Worker("ledger", keeper.run, keeper.stop, self._died)
+        self._keeper, self._writing = keeper, Worker.of("ledger", keeper, self._died)
         self._writing.start()
         log_notice(Notice(Level.INFO, "ledger", {"file": path}))
 

@@ -19,6 +19,7 @@ from mmd.ledger.entries import Entry, Marked, MarkOut, Noted, RunEnded, RunStart
 from mmd.ledger.opening import LedgerError
 from mmd.ledger.schema import MARK_OUT_S
 from mmd.ledger.writer import Ledger
+from mmd.venue.at_work import AtWork, unwatched
 from mmd.venue.clock import VenueClock, monotonic_ms
 
 MAX_WAITING = 100_000  # entries; some hundred megabytes at the very most
@@ -82,15 +83,17 @@ class LedgerKeeper:
             self._overflowing = True
             self._tell(f"{self._ledger.path}: the disk does not take the record: {MAX_WAITING} entries wait to be written; look at the disk")
 
-    def run(self) -> None:
+    def run(self, at_work: AtWork = unwatched) -> None:
         """Write until `stop`; what was put before it is still written."""
-        while self.turn():
+        while self.turn(at_work):
             pass
         self._close()
 
-    def turn(self) -> bool:
+    def turn(self, at_work: AtWork = unwatched) -> bool:
         """Wait for what comes or is due next, and write it; False at the end. For `run`, and for tests that have no thread."""
+        at_work(False)
         batch, stopping = self._take()
+        at_work(True)
         now_ms = self._now_ms()
         batch = self._with_last_marks(batch)
         batch += self._mark_outs(now_ms)
