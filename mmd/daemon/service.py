@@ -234,6 +234,7 @@ class Service:
             latched = self._latch_halt(finished.reason)  # which the loop has done before, where it could
             if self._config.engine.risk.flatten_on_halt:
                 self._flatten()
+        self._ledger.close(_LEDGER_S)
         account = engine.account
         view = viewer.draw(monotonic_ms())
         fields: dict[str, object] = {

@@ -88,6 +88,11 @@ class Exchange:
             exchange = self.server.exchange
             return list(exchange.open_orders(exchange.accounts["paper"]))
 
+    def trade_ids(self) -> list[int]:
+        """Of all that the account ever traded, in order."""
+        with self.server.lock:
+            return sorted(trade.trade_id for trade in self.server.exchange.accounts["paper"].trades)
+
     def journal(self) -> list[object]:
         with self.server.lock:
             return list(self.server.exchange.journal)

@@ -205,8 +205,8 @@ class Served:
 
 
 def normalised(lines: list[str]) -> list[str]:
-    """The log without what no two runs share: times, ports, order names, and which of book, streams and countdown is there first at the start."""
-    texts = [re.sub(r"^\S+ |http://127\.0\.0\.1:\d+|order=mmd-\w+|(?<= quote )from=\w+", "", line) for line in lines]
+    """The log without what no two runs share: times, ports, order names, files, and which of book, streams and countdown is there first at the start."""
+    texts = [re.sub(r"^\S+ |http://127\.0\.0\.1:\d+|order=mmd-\w+|file=\S+|(?<= quote )from=\w+", "", line) for line in lines]
     return sorted(text for text in texts if not re.search(r" (credentials|sync|pause) ", text))
 
 
@@ -229,7 +229,7 @@ def test_limits_on_fills_are_set_at_the_venue_too(tmp_path: Path, auth: str, cha
 def run_until_quoted(run_daemon: Run, tmp_path: Path, auth: str) -> Daemon:
     served = Served()
     try:
-        config = served.config(tmp_path / auth, auth, "reports: {prices: 0, balances: 0}")
+        config = served.config(tmp_path / auth, auth, f"reports: {{prices: 0, balances: 0}}\nledger: {{file: {tmp_path / auth}.ledger}}")
         write_env(config.parent)
         daemon = run_daemon("-c", config)
         daemon.wait_for(r" placed side=BUY ")

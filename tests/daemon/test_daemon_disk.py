@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,16 +20,17 @@ from mmd.daemon.state_directory import Halt, HaltLatch, InstanceLock
 from mmd.venue.nonce import Nonces
 
 LIVELY = "strategy: {buy_spread: 0.0001, sell_spread: 0.0001}"
+UNRECORDED = f"{LIVELY}\nledger: {{file: none}}"
 BUSY = "strategy: {buy_spread: 0, sell_spread: 0, levels: 3}\norders: {order_refresh_interval: 0.05, max_order_age: 1}\nreports: {prices: 0.1, balances: 0.1}"
 
 
 class SmallDisk:
-    """A file system of 64 KiB."""
+    """A file system of 1 MiB."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         path.mkdir()
-        made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", path], capture_output=True, text=True, check=False)
+        made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path], capture_output=True, text=True, check=False)
         if made.returncode:
             pytest.skip(f"no file system can be mounted here: {made.stderr.strip()}")
 
@@ -157,7 +160,7 @@ def test_on_a_full_disk_it_does_not_start_to_trade_but_cancels(exchange: Exchang
 
 def test_a_halt_is_latched_although_the_disk_has_become_full(exchange: Exchange, run: Callable[..., Daemon], disk: SmallDisk) -> None:
     """Room for it was set aside at the start: the halted daemon stays down until `resume`."""
-    daemon = run(disk.path)
+    daemon = run(disk.path, text=UNRECORDED)
     daemon.wait_for(r" placed ")
     disk.fill()
     UMFutures("paper", "paper", base_url=exchange.server.rest_url).change_leverage(symbol="ETHUSDT", leverage=7)
@@ -172,7 +175,7 @@ def test_a_halt_is_latched_although_the_disk_has_become_full(exchange: Exchange,
 
 def test_a_clean_stop_needs_no_room(exchange: Exchange, run: Callable[..., Daemon], disk: SmallDisk) -> None:
     """With the state directory full, SIGTERM cancels, verifies and exits with 0."""
-    daemon = run(disk.path)
+    daemon = run(disk.path, text=UNRECORDED)
     daemon.wait_for(r" placed ")
     disk.fill()
     assert daemon.stop(signal.SIGTERM) == 0
@@ -189,6 +192,33 @@ def test_with_a_read_only_state_directory_it_is_refused_but_cancels(exchange: Ex
     assert cancel.exit_code() == 0, cancel.lines
     assert "cannot be written" in cancel.lines[0] and cancel.lines[-1] == "open orders: none of ours"
     assert exchange.open_orders() == []
+
+
+# --- the ledger
+
+
+def test_a_ledger_that_cannot_be_written_stops_the_trading(exchange: Exchange, run: Callable[..., Daemon], tmp_path: Path, disk: SmallDisk) -> None:
+    """Orders are pulled and verified, the exit code asks for another start, which is refused for as long as there is no room; then the record is whole."""
+    ledger = disk.path / "market.ledger"
+    text = f"strategy: {{buy_spread: 0, sell_spread: 0}}\nledger: {{file: '{ledger}', marks: 1}}"
+    daemon = run(tmp_path / "state", text=text)
+    daemon.wait_for(r" FILL ", count=2)
+    disk.fill()
+    assert daemon.exit_code() == 1
+    (failed,) = [line for line in daemon.lines if " ledger_failed " in line]
+    assert str(ledger) in failed and "make room on the disk" in failed and failed.endswith(" does=stops")
+    assert 'why="the ledger cannot be written"' in daemon.lines[-1] and daemon.lines[-1].endswith("open_orders=0")
+    assert exchange.open_orders() == []
+    refused = run(tmp_path / "state", text=text)
+    assert refused.exit_code() == 1
+    assert "cannot_start" in refused.lines[-1] and str(ledger) in refused.lines[-1] and exchange.open_orders() == []
+    disk.free()
+    again = run(tmp_path / "state", text=text)
+    again.wait_for(r" FILL ", count=2)
+    assert again.stop() == 0
+    with closing(sqlite3.connect(ledger)) as connection:
+        recorded = sorted(trade_id for (trade_id,) in connection.execute("SELECT trade_id FROM fills"))
+    assert recorded == exchange.trade_ids()
 
 
 def test_the_lock_holds_without_room_for_the_holder_s_name(disk: SmallDisk) -> None:
