@@ -29,13 +29,12 @@ def watch_status(client: ControlClient, what_is_left: Callable[[], Sequence[str]
     console = Console()
     if not (sys.stdin.isatty() and console.is_terminal) or console.is_dumb_terminal:
         raise ConfigError("--watch needs a terminal to draw on; without one use `status` or `status --json`")
-    with _keys(sys.stdin.fileno()) as keys:
-        with suppress(KeyboardInterrupt), Live(console=console, screen=True, auto_refresh=False) as live:
-            try:
-                _watch(client, what_is_left, keys, lambda picture: live.update(picture, refresh=True), console)
-            finally:
-                # A terminal that grew meanwhile would otherwise scroll the picture into what it shows next (tmux 3.3 does).
-                console.clear()
+    with _keys(sys.stdin.fileno()) as keys, suppress(KeyboardInterrupt), Live(console=console, screen=True, auto_refresh=False) as live:
+        try:
+            _watch(client, what_is_left, keys, lambda picture: live.update(picture, refresh=True), console)
+        finally:
+            # A terminal that grew meanwhile would otherwise scroll the picture into what it shows next (tmux 3.3 does).
+            console.clear()
     return 0
 
 

@@ -51,9 +51,9 @@ class Browser:
         return found["result"].get("value")
 
     def wait_for(self, expression: str, is_it: Callable[[Any], bool] = bool) -> Any:
-        """The expression's value as soon as it is the right one."""
+        """The expression's value as soon as it is the right one; while what it looks for is not there yet, it has none."""
         deadline = time.monotonic() + _WAIT_S
-        while not is_it(value := self.ask(expression)):
+        while (value := self.ask(f"(() => {{ try {{ return {expression} }} catch {{ return null }} }})()")) is None or not is_it(value):
             assert time.monotonic() < deadline, f"{expression} is still {value!r}; complaints: {self.complaints}"
             time.sleep(0.1)
         return value
