@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import sqlite3
@@ -9,6 +10,7 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from mmd.core.errors import ConfigError, MmdError
 from mmd.core.rules import SymbolRules
@@ -37,6 +39,27 @@ class Identity:
     margin_assets: tuple[str, ...]
 
 
+def hold(path: Path) -> IO[bytes]:
+    """The right to write it, for as long as what is returned stays open, or the process lives; a new file is made, with mode 0600.
+
+    It must be let go after the connection, never before. Raises ConfigError where another process has it, or the file cannot be opened.
+    """
+    try:
+        _make(path)
+        held = open(path, "rb")  # noqa: SIM115 (open for as long as the lock is held)
+    except OSError as error:
+        raise _not_writable(path, error.strerror or str(error)) from error
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        held.close()
+        raise ConfigError(f"{path}: the ledger is being written by another mmd; stop that one first, or set ledger.file to another file") from None
+    except OSError as error:
+        held.close()
+        raise _failure(path, error) from error
+    return held
+
+
 def open_for_writing(path: Path, identity: Identity, rules: SymbolRules) -> sqlite3.Connection:
     """The one connection that writes, in autocommit mode, for whichever one thread uses it.
 
@@ -44,8 +67,7 @@ def open_for_writing(path: Path, identity: Identity, rules: SymbolRules) -> sqli
     cannot be used for this market, LedgerError where the disk does not take it.
     """
     try:
-        if not path.exists():
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite gives its own mode to the files beside it
+        _make(path)
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     except OSError as error:
         raise _not_writable(path, error.strerror or str(error)) from error
@@ -104,6 +126,11 @@ def advice(error: Exception) -> str:
 
 
 # --- for writing ----------------------------------------------------------------------------------------------------------------------
+
+
+def _make(path: Path) -> None:
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite gives its mode to the files beside it
 
 
 def _checked_version(connection: sqlite3.Connection, path: Path) -> int:

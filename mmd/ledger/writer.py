@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
-from mmd.core.errors import ConfigError
+from mmd.core.errors import ConfigError, MmdError
 from mmd.core.messages import Fill
 from mmd.core.orders import Happening, OrderState
 from mmd.core.records import FillRecord, IncomeLine, OrderRecord, StateRecord
@@ -29,7 +29,7 @@ from mmd.ledger.entries import (
     WalletRead,
     WalletUpdate,
 )
-from mmd.ledger.opening import Identity, LedgerError, advice, open_for_writing
+from mmd.ledger.opening import Identity, LedgerError, advice, hold, open_for_writing
 from mmd.ledger.schema import GRID, MARK_OUT_S
 
 _HOUR_MS = 3_600_000
@@ -70,8 +70,10 @@ class Ledger:
     """The writing half, for one thread. Attributes to read, from any thread: `path`, and `read_marks` (None until the run's first reading of the
     account was written)."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, rules: SymbolRules) -> None:
+    def __init__(self, path: Path, held: IO[bytes], connection: sqlite3.Connection, rules: SymbolRules) -> None:
+        """`held` is the right to write (`opening.hold`), let go at the end."""
         self.path = path
+        self._held = held
         self.read_marks: ReadMarks | None = None
         self._connection = connection
         self._rules = rules
@@ -145,6 +147,7 @@ class Ledger:
             raise self._failure(error) from error
         finally:
             self._connection.close()
+            self._held.close()
 
     def _failure(self, error: Exception) -> LedgerError:
         return LedgerError(f"{self.path}: the ledger does not take what is written: {error}; {advice(error)}")
@@ -319,9 +322,14 @@ class Ledger:
 
 
 def open_ledger(path: Path, identity: Identity, rules: SymbolRules) -> Ledger:
-    """The ledger of this market, ready to be written. Raises ConfigError and LedgerError, as `open_for_writing` does."""
+    """The ledger of this market, ready to be written by this process alone. Raises ConfigError and LedgerError, as `hold` and `open_for_writing` do."""
     scale_of(rules)
-    return Ledger(path, open_for_writing(path, identity, rules), rules)
+    held = hold(path)
+    try:
+        return Ledger(path, held, open_for_writing(path, identity, rules), rules)
+    except MmdError:
+        held.close()
+        raise
 
 
 def scale_of(rules: SymbolRules) -> Scale:

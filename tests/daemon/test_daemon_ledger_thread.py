@@ -9,13 +9,15 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from ledger_thread_rig import AHEAD_MS, RULES, Hands, a_clock
 
+from mmd.core.errors import MmdError
 from mmd.core.messages import Fill, Notice
 from mmd.core.records import FillRecord, OrderRecord
 from mmd.core.units import Side
@@ -40,8 +42,11 @@ def heard(*fills: Fill, time_ms: int = AHEAD_MS + 1_000, source: str = "stream")
 class Kept:
     """A keeper on a ledger of its own, turned by hand."""
 
+    made: ClassVar[list[Kept]] = []
+
     def __init__(self, path: Path, ledger: Ledger | None = None, mark_ms: int = 10_000, keep_orders_days: int = 90) -> None:
         self.path = path
+        self.made.append(self)
         self.hands = Hands()
         self.failures: list[str] = []
         self.log: list[Notice] = []
@@ -68,12 +73,24 @@ class Kept:
         self.keeper.stop()
         self.keeper.run()
 
+    def let_go(self) -> None:
+        """Whatever state it is in."""
+        with suppress(MmdError):
+            self.ledger.close()
+
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         connection = sqlite3.connect(self.path)
         try:
             return connection.execute(query).fetchall()
         finally:
             connection.close()
+
+
+@pytest.fixture(autouse=True)
+def _let_go() -> Iterator[None]:
+    yield
+    while Kept.made:
+        Kept.made.pop().let_go()
 
 
 @pytest.fixture

@@ -51,6 +51,21 @@ def test_a_closed_ledger_is_one_file_and_can_be_opened_again(tmp_path: Path) -> 
     assert rows(path, "SELECT trade_id FROM fills") == [(1,)] and rows(path, "SELECT count(*) FROM runs") == [(2,)]
 
 
+def test_two_cannot_write_one_ledger(tmp_path: Path) -> None:
+    """Two daemons of one configuration on exchanges of their own have nothing else to tell them apart; the second is refused, and the first goes on."""
+    path = tmp_path / "eth.ledger"
+    ledger = opened(path)
+    other = subprocess.run(
+        [sys.executable, "-c", "import sys; sys.path[:0] = sys.argv[2:]; from pathlib import Path; from ledger_rig import opened; opened(Path(sys.argv[1]))",
+         path, Path(__file__).parent, Path(__file__).parents[2]], capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "ConfigError" in other.stderr and "being written by another mmd" in other.stderr
+    ledger.write([noted(a_fill())])
+    ledger.close()
+    opened(path, session="s2").close()
+    assert rows(path, "SELECT count(*) FROM fills") == [(1,)] and rows(path, "SELECT session FROM runs") == [("s1",), ("s2",)]
+
+
 def test_a_file_that_is_empty_becomes_a_ledger(tmp_path: Path) -> None:
     """A start that was cut off right after the file was made leaves nothing to mend."""
     path = tmp_path / "eth.ledger"

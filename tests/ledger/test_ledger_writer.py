@@ -325,10 +325,12 @@ def test_old_orders_are_thinned_out_in_small_steps(path: Path, ledger: Ledger) -
     )
 
 
-def test_thinning_goes_on_after_a_restart(path: Path, ledger: Ledger) -> None:
+def test_thinning_goes_on_after_a_restart(path: Path) -> None:
     """Where it was, and it never touches a fill."""
+    ledger = opened(path)
     ledger.write([placed(f"o{number}", T0 + number, executed_lots=10) for number in range(6)] + [noted(a_fill())])
     assert ledger.forget(T0 + 100, 4) == 4
+    ledger.close()
     again = opened(path, session="s2")
     assert again.forget(T0 + 100, 4) == 3  # the last one of before is looked at again
     again.close()
