@@ -108,6 +108,7 @@ class EquityPath:
     def begin(self, before: MarkRow) -> None:
         """The last mark of the same account before the period."""
         self._first = self._last = (before.time_ms, money(before.wallet), money(before.unrealized))
+        self._peak = (self._first[1] + self._first[2], before.time_ms)
         self._begin_account(self._first[1] + self._first[2], self._first[2], _ZERO)
 
     def take(self, rows: Iterable[MarkRow]) -> None:
@@ -165,6 +166,7 @@ class EquityPath:
             self._unrealized_change += self._last[2] - self._base_unrealized
         else:
             self._first = (time_ms, opening, _ZERO)
+            self._peak = (opening, time_ms)
         self._begin_account(opening, _ZERO, paid_in or _ZERO)
 
     def _begin_account(self, equity: Decimal, unrealized: Decimal, paid_in: Decimal) -> None:
