@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from types import FrameType
@@ -21,11 +21,13 @@ from mmd.daemon.interventions import Intervention
 from mmd.daemon.ledger_service import LedgerService
 from mmd.daemon.logbook import log_notice
 from mmd.daemon.published import Published, Viewer
+from mmd.daemon.reloading import reread
 from mmd.daemon.reporters import fees_text, plain
 from mmd.daemon.session import new_session
 from mmd.daemon.startup import Prepared, SymbolNotTrading, VenueUnreachable, prepare
 from mmd.daemon.state_directory import Halt, HaltLatch
 from mmd.daemon.status_service import StatusService
+from mmd.daemon.supervision import Supervision
 from mmd.daemon.trading_threads import TradingThreads
 from mmd.daemon.workers import Worker
 from mmd.venue.clock import monotonic_ms
@@ -37,6 +39,7 @@ _JOIN_S = 2.0
 _LEDGER_S = 5.0  # for the record of the last moments; the orders are gone by then
 _STARTUP_POLL_S = 60.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_RELOAD = Stop("SIGHUP", Cause.RULES)  # asks for the configuration to be read anew, not for the end
 _EXIT_CODES = {Cause.STOP: EXIT_CLEAN, Cause.RULES: EXIT_FAILED, Cause.FAILURE: EXIT_FAILED, Cause.CREDENTIALS: EXIT_CONFIG, Cause.HALT: EXIT_FAILED}
 
 
@@ -44,16 +47,19 @@ class Service:
     """One market from start to stop: `run()` returns the exit code.
 
     A halt is latched in `latch`, where there is one; the record of account `account` (a digest) is kept at `ledger`, where there is to be one.
+    `load` reads the configuration anew, for SIGHUP.
     """
 
     def __init__(
-        self, config: Config, venue: Venue, account: str, ledger: Path | None = None, latch: HaltLatch | None = None,
+        self, config: Config, venue: Venue, account: str, load: Callable[[], Config], ledger: Path | None = None, latch: HaltLatch | None = None,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._config = config
+        self._load = load
         self._venue = venue
         self._latch = latch
         self._environ = environ
+        self._supervision = Supervision(environ)
         self._inbox = Inbox()
         self._published = Published()
         self._halt_latched: bool | None = None  # None: there is no halt
@@ -93,7 +99,7 @@ class Service:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         """One event in the inbox, which is documented as safe here, and nothing else."""
-        self._inbox.put(Stop(signal.Signals(number).name))
+        self._inbox.put(_RELOAD if number == signal.SIGHUP else Stop(signal.Signals(number).name))
 
     def _died(self, name: str, error: BaseException) -> None:
         """A thread has fallen: nothing can be trusted to go on, so the orders are pulled and the process ends."""
@@ -125,8 +131,10 @@ class Service:
         worker = Worker("startup", work, lambda: None, self._died)
         worker.start()
         while not found:
-            event = self._inbox.get(_STARTUP_POLL_S)
-            if isinstance(event, Stop):
+            event = self._supervision.wait(self._inbox, _STARTUP_POLL_S)
+            if event is _RELOAD:
+                self._refuse_reload("it is only just starting, with the configuration as it is now")
+            elif isinstance(event, Stop):
                 if event.cause is not Cause.STOP:
                     raise MmdError(event.reason)
                 log_notice(Notice(Level.INFO, "stopped", {"why": event.reason, "placed": 0, "open_orders": "unknown", "note": "not asked yet"}))
@@ -152,8 +160,10 @@ class Service:
                 log_notice(Notice(Level.WARNING, "waiting", {"why": error, "retry_in_s": probe_s}))
             deadline = time.monotonic() + probe_s
             while (left_s := deadline - time.monotonic()) > 0:
-                event = self._inbox.get(left_s)
-                if isinstance(event, Stop):
+                event = self._supervision.wait(self._inbox, left_s)
+                if event is _RELOAD:
+                    self._reread()
+                elif isinstance(event, Stop):
                     log_notice(Notice(Level.INFO, "stopped", {"why": event.reason, "open_orders": 0, "note": "was waiting for the symbol to trade"}))
                     return None
 
@@ -170,7 +180,8 @@ class Service:
         log_notice(Notice(Level.INFO, "started", fields))
         self._ledger.begin(prepared.rules, session)
         threads = TradingThreads(self._config, self._venue, prepared, self._inbox, self._published, self._died)
-        self._status.source.attend((*threads.workers, *self._ledger.workers), threads.streams, prepared.fees.maker)
+        self._supervision.watch((*threads.workers, *self._ledger.workers))
+        self._status.source.attend(self._config, (*threads.workers, *self._ledger.workers), threads.streams, prepared.fees.maker)
         threads.start()
         try:
             finished = self._loop(engine, viewer, threads)
@@ -195,11 +206,34 @@ class Service:
                 self._latch_halt(engine.halt_reason)  # at once: a process that is killed before its end stays halted too
             journal.stepped(event, engine, now_ms, step_us)
             if now_ms - published_ms >= _PUBLISH_EVERY_MS or engine.state is not published_state:
-                self._published.set(viewer.draw(now_ms))
+                view = viewer.draw(now_ms)
+                self._published.set(view)
+                self._supervision.show(view)
                 published_ms, published_state = now_ms, engine.state
             if finished is not None:
                 return finished
-            event = self._inbox.get((engine.deadline_ms(now_ms) - monotonic_ms()) / 1000)
+            event = self._supervision.wait(self._inbox, (engine.deadline_ms(now_ms) - monotonic_ms()) / 1000)
+            if event is _RELOAD and not self._reread():
+                event = None
+
+    # --- reload -----------------------------------------------------------------------------------------------------------------------
+
+    def _reread(self) -> bool:
+        """Read the configuration anew; True where it holds other settings now, which a new run takes over once this one has ended cleanly."""
+        self._supervision.reload_begins()
+        found = reread(self._config, self._load)
+        if isinstance(found, str):
+            self._refuse_reload(found)
+            return False
+        log_notice(Notice(Level.INFO, "reload", {"changed": ",".join(found.changed) or "nothing", "does": "starts anew with it" if found.changed else "goes on"}))
+        if not found.changed:
+            self._supervision.reload_is_done("the configuration is as it was")
+        self._config = found.config
+        return bool(found.changed)
+
+    def _refuse_reload(self, why: str) -> None:
+        log_notice(Notice(Level.ERROR, "reload_refused", {"why": why, "does": "goes on as before"}))
+        self._supervision.reload_is_done("the configuration was not taken over, see the log")
 
     # --- end --------------------------------------------------------------------------------------------------------------------------
 
@@ -229,6 +263,7 @@ class Service:
     def _report_end(self, engine: Engine, viewer: Viewer, finished: Finished) -> int | None:
         if finished.cause is Cause.RULES and finished.clean:
             return None
+        self._supervision.end(finished.reason)
         latched = True
         if finished.cause is Cause.HALT:
             latched = self._latch_halt(finished.reason)  # which the loop has done before, where it could
@@ -257,10 +292,12 @@ class Service:
         return code
 
 
-def run_service(config: Config, venue: Venue, account: str, ledger: Path | None = None, latch: HaltLatch | None = None) -> int:
+def run_service(
+    config: Config, venue: Venue, account: str, load: Callable[[], Config], ledger: Path | None = None, latch: HaltLatch | None = None
+) -> int:
     """Run one market; errors of the start become a line and an exit code."""
     try:
-        return Service(config, venue, account, ledger, latch).run()
+        return Service(config, venue, account, load, ledger, latch).run()
     except MmdError as error:
         log_notice(Notice(Level.ERROR, "cannot_start", {"why": error}))
         return EXIT_CONFIG if isinstance(error, ConfigError) else EXIT_UNREACHABLE if isinstance(error, VenueUnreachable) else EXIT_FAILED

@@ -31,6 +31,7 @@ _FRESH_MS = 100
 class _Running:
     """The threads and streams of the engine that runs, replaced whole."""
 
+    config: Config
     threads: tuple[Worker, ...] = ()
     streams: Mapping[Stream, MarketStream | UserStream] | None = None
     maker_fee: Decimal | None = None
@@ -48,22 +49,21 @@ class StatusSource:
     """Made by the main thread, which also tells what is running (`attend`)."""
 
     def __init__(self, config: Config, published: Published, venue: Venue, tail: EventTail) -> None:
-        self._config = config
         self._published = published
         self._venue = venue
         self._tail = tail
         self.history = StatusHistory(published, tail)
         self._started_s = time.time()
-        self._running = _Running()
+        self._running = _Running(config)
         self._servants: tuple[Worker, ...] = ()
         self._lock = threading.Lock()  # one at a time draws up the status; never held while anything is written
         self._drawn: Drawn | None = None
 
     def attend(
-        self, threads: Iterable[Worker], streams: Mapping[Stream, MarketStream | UserStream], maker_fee: Decimal | None = None
+        self, config: Config, threads: Iterable[Worker], streams: Mapping[Stream, MarketStream | UserStream], maker_fee: Decimal | None = None
     ) -> None:
         """What runs from now on, instead of what ran before."""
-        self._running = _Running(tuple(threads), dict(streams), maker_fee)
+        self._running = _Running(config, tuple(threads), dict(streams), maker_fee)
 
     def count_in(self, threads: Iterable[Worker]) -> None:
         """Threads that run whatever the engine does."""
@@ -84,7 +84,7 @@ class StatusSource:
         now_s, uncertainty_ms = time.time(), clock.uncertainty_ms(now_ms)
         view, about = self._published.get(), self._published.about
         facts = Facts(
-            config=self._config,
+            config=running.config,
             venue=self._venue.rest_url,
             pid=os.getpid(),
             about=about,
