@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -109,7 +109,11 @@ def _run(arguments: argparse.Namespace) -> int:
         raise ConfigError("--offline is only for check (see mmd --help)")
     overrides = {"paper.data": arguments.data} if arguments.data is not None else {}
     report_options = _report_options(arguments)
-    config = load_config(arguments.config, arguments.symbol, overrides)
+
+    def load() -> Config:
+        return load_config(arguments.config, arguments.symbol, overrides)
+
+    config = load()
     if arguments.command == "status":
         return show_status(config, os.environ, as_json=arguments.json, watch=arguments.watch)
     if arguments.watch:
@@ -128,13 +132,15 @@ def _run(arguments: argparse.Namespace) -> int:
         if arguments.offline:
             return _check_offline(config, credentials, arguments.json)
         if config.exchange.is_paper:
-            return _on_embedded_exchange(command, config, credentials, arguments.json)
-        return _on_venue(command, config, credentials, arguments.json)
+            return _on_embedded_exchange(command, config, credentials, load, arguments.json)
+        return _on_venue(command, config, credentials, load, arguments.json)
     finally:
         close_log()
 
 
-def _on_embedded_exchange(command: str, config: Config, credentials: Credentials | AgentCredentials, as_json: bool) -> int:
+def _on_embedded_exchange(
+    command: str, config: Config, credentials: Credentials | AgentCredentials, load: Callable[[], Config], as_json: bool
+) -> int:
     """The exchange lives and dies with this process, so there is nothing to lock, to latch, or to intervene in from outside."""
     if command not in ("run", "check"):
         raise ConfigError(f"{config.path}: {command} has nothing to act on: with exchange.venue: paper the exchange ends with its daemon")
@@ -143,7 +149,7 @@ def _on_embedded_exchange(command: str, config: Config, credentials: Credentials
         venue = connect(config, credentials, server.rest_url, server.ws_url)
         if command == "check":
             return _check(config, venue, credentials, as_json)
-        code = run_service(config, venue, account_digest(credentials.account), _ledger(config, None))
+        code = run_service(config, venue, account_digest(credentials.account), load, _ledger(config, None))
         if server.failure is not None:
             log_notice(Notice(Level.ERROR, "paper_exchange_failed", {"error": repr(server.failure)}))
             return EXIT_FAILED
@@ -152,7 +158,7 @@ def _on_embedded_exchange(command: str, config: Config, credentials: Credentials
         server.stop()
 
 
-def _on_venue(command: str, config: Config, credentials: Credentials | AgentCredentials, as_json: bool) -> int:
+def _on_venue(command: str, config: Config, credentials: Credentials | AgentCredentials, load: Callable[[], Config], as_json: bool) -> int:
     if command == "cancel":
         Intervention(config, _venue_to_cancel_on(config, credentials)).cancel()
         return EXIT_CLEAN
@@ -169,7 +175,7 @@ def _on_venue(command: str, config: Config, credentials: Credentials | AgentCred
             if command == "run":
                 if latch.read() is None:
                     latch.reserve()
-                return run_service(config, venue, account_digest(credentials.account), _ledger(config, directory), latch)
+                return run_service(config, venue, account_digest(credentials.account), load, _ledger(config, directory), latch)
             Intervention(config, venue).flatten()
     return EXIT_CLEAN
 
