@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 import time
@@ -23,7 +24,7 @@ from mmd.report.rows import LedgerRows
 from mmd.report.series import Series
 from mmd.report.tables import RoundTripTable, paths_in, write_fills, write_slots
 from mmd.report.text import text_report
-from mmd.report.whole_file import make_directory, whole_files
+from mmd.report.whole_file import OutputError, make_directory, whole_files
 
 _LEAST_ALIVE_MS = 60_000
 _MARKS_ALIVE = 6  # a daemon that has not left a mark in so many intervals is not running
@@ -56,20 +57,16 @@ def run_report(config: Config, options: ReportOptions, environ: Mapping[str, str
     with _snapshot(_place(config, environ)) as connection:
         _check_symbol(connection, config)
         if options.csv is not None:
-            _write_tables(connection, question, Path(options.csv))
+            said = _write_tables(connection, question, Path(options.csv))
         elif options.html is not None and page is not None:
-            path = Path(options.html)
-            with whole_files([path]) as (file,):
-                series = Series()
-                report = make_report(connection, question, Listeners(fill=series.fill, mark=series.mark))
-                file.write(page.html_report(report, series))
-            print(path)
+            said = _write_page(connection, question, Path(options.html), page)
         else:
             form: Callable[[Report], str] = json_text if options.as_json else text_report
-            sys.stdout.write(form(make_report(connection, question)))
+            said = form(make_report(connection, question))
+    _print(said)  # Whoever reads it may take their time, and holds no snapshot meanwhile.
 
 
-def _write_tables(connection: sqlite3.Connection, question: Question, directory: Path) -> None:
+def _write_tables(connection: sqlite3.Connection, question: Question, directory: Path) -> str:
     make_directory(directory)
     paths = paths_in(directory)
     with whole_files(paths) as (fills, hours, days, round_trips):
@@ -78,19 +75,43 @@ def _write_tables(connection: sqlite3.Connection, question: Question, directory:
         write_slots(hours, report.hours, question.zone)
         write_slots(days, report.days, question.zone)
         write_fills(fills, LedgerRows(connection).fills(report.period), question.zone)
-    for path in paths:
-        print(path)
+    return "".join(f"{path}\n" for path in paths)
+
+
+def _write_page(connection: sqlite3.Connection, question: Question, path: Path, page: ModuleType) -> str:
+    with whole_files([path]) as (file,):
+        series = Series()
+        report = make_report(connection, question, Listeners(fill=series.fill, mark=series.mark))
+        file.write(page.html_report(report, series))
+    return f"{path}\n"
+
+
+def _print(text: str) -> None:
+    """To standard output, which may take fewer letters than there are, be a pipe to somebody who has seen enough, or lie on a full disk."""
+    encoding = sys.stdout.encoding or "utf-8"
+    try:
+        sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # What is left over is flushed again at the exit, and must go somewhere.
+    except OSError as error:
+        raise OutputError(f"standard output: cannot be written: {error.strerror or error}") from error
 
 
 def _place(config: Config, environ: Mapping[str, str]) -> Path:
     path = ledger_place(config, state_path(environ))
     if path is None:
         raise ConfigError(f"{config.path}: ledger.file is none, so there is nothing to report from; give it a file, or auto")
-    if config.ledger.file == "auto" and not path.exists():
-        raise ConfigError(
-            f"{path}: there is no ledger yet; the daemon makes it when it first runs with this configuration (where the daemon has a "
-            "STATE_DIRECTORY of its own, as under systemd, give this command the same one)"
-        )
+    try:
+        path.stat()
+    except FileNotFoundError as error:
+        if config.ledger.file == "auto":
+            raise ConfigError(
+                f"{path}: there is no ledger yet; the daemon makes it when it first runs with this configuration (where the daemon has a "
+                "STATE_DIRECTORY of its own, as under systemd, give this command the same one)"
+            ) from error
+    except OSError as error:
+        raise ConfigError(f"{path}: the ledger cannot be read by this user: {error.strerror}") from error
     return path
 
 

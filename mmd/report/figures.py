@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from decimal import Decimal, localcontext
+from decimal import Decimal, InvalidOperation, localcontext
 
 from mmd.report.equity import Equity, EquityPath, MarkListener, Transfers
 from mmd.report.inventory import Inventory, InventoryPath
@@ -16,7 +16,7 @@ from mmd.report.period import Period, Zone, resolve_period
 from mmd.report.profit import IncomeBook, Profit, Slot, make_days, make_hours, make_profit
 from mmd.report.reconciliation import Reconciliation, find_spans, reconcile, stops_of
 from mmd.report.round_trips import RoundTrip, RoundTripPath, RoundTrips
-from mmd.report.rows import EXACT, Identity, LedgerRows, RunRow
+from mmd.report.rows import EXACT, Identity, LedgerRowError, LedgerRows, RunRow
 from mmd.report.trading import FillListener, FillPass, Trading
 from mmd.report.uptime import Uptime, measure_uptime
 
@@ -79,8 +79,11 @@ class Listeners:
 def make_report(connection: sqlite3.Connection, question: Question, listeners: Listeners | None = None) -> Report:
     """Everything at once. The connection should hold one snapshot (a read
     transaction). Raises LedgerRowError for amounts that are none, sqlite3.Error where the file cannot be read."""
-    with localcontext(EXACT):
-        return _make_report(LedgerRows(connection), question, listeners or Listeners())
+    try:
+        with localcontext(EXACT):
+            return _make_report(LedgerRows(connection), question, listeners or Listeners())
+    except InvalidOperation as error:
+        raise LedgerRowError("the ledger holds something else where an amount belongs") from error
 
 
 def _make_report(rows: LedgerRows, question: Question, listeners: Listeners) -> Report:

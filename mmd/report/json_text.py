@@ -45,7 +45,7 @@ def json_text(report: Report) -> str:
         "last_ms": report.last_ms,
     }
     found |= {field.name: _plain(getattr(report, field.name)) for field in fields(report) if field.name not in _APART}
-    return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(found, indent=2, allow_nan=False) + "\n"
 
 
 def _plain(value: object) -> object:

@@ -72,9 +72,13 @@ def _reconciliation(report: Report) -> Iterator[str]:
     if found.reconciles is None:
         yield from _wrapped("The period has no two exact wallet figures of the venue's; they come with account updates and quiet readings.")
         return
-    yield _columns(("asset", "wallet change", "booked", "difference"), (8, 24, 24, 20))
-    for asset in found.assets:
-        yield _columns((asset.asset, *map(exact, (asset.wallet_change, asset.booked, asset.difference))), (8, 24, 24, 20))
+    table = [("asset", "wallet change", "booked", "difference")]
+    table += [(each.asset, exact(each.wallet_change), exact(each.booked), exact(each.difference)) for each in found.assets]
+    widths = (12, 24, 24, 20)
+    if all(len(cell) < width for row in table for cell, width in zip(row, widths)):
+        yield from (_columns(row, widths) for row in table)
+    else:  # every digit counts here, so that long figures get a line each
+        yield from (f"  {row[0]} {name:<14}{cell:>40}" for row in table[1:] for name, cell in zip(table[0][1:], row[1:]))
     for asset in found.assets:
         yield from _wrapped(
             f"{asset.asset} booked: {_booked(asset)}; from {report.zone.second(asset.from_ms)} to {report.zone.second(asset.to_ms)}"
@@ -140,7 +144,7 @@ def _mark_outs(report: Report) -> Iterator[str]:
                 _bps(buys.weighted_bps),
                 _bps(sells.weighted_bps),
                 _bps(each.net_bps),
-                fixed(each.amount, 4, True),
+                _fitted(each.amount, 18, 4, sign=True),
             ),
             widths,
         )
@@ -166,15 +170,18 @@ def _slot_table(title: str, slots: Sequence[Slot], of: int) -> Iterator[str]:
     widths = (18, 9, 15, 10, 10, 8, 10)
     yield _columns(("", "fills", "volume", "realised", "fees", "funding", "net"), widths)
     for slot in slots:
-        yield _columns(
-            (
-                slot.label,
-                count(slot.fills),
-                fixed(slot.volume, 2),
-                *(fixed(each, 3, True) for each in (slot.realized, slot.rebates - slot.fees, slot.funding, slot.net)),
-            ),
-            widths,
-        )
+        amounts = (slot.realized, slot.rebates - slot.fees, slot.funding, slot.net)
+        signed = (_fitted(amount, width, 3, sign=True) for amount, width in zip(amounts, widths[3:]))
+        yield _columns((slot.label, count(slot.fills), _fitted(slot.volume, widths[2], 2), *signed), widths)
+
+
+def _fitted(amount: Decimal, width: int, decimals: int, sign: bool = False) -> str:
+    """With as many decimals as leave a blank before it; what is too large even for none is given to three digits."""
+    for fewer in range(decimals, -1, -1):
+        text = fixed(amount, fewer, sign)
+        if len(text) < width:
+            return text
+    return f"{amount:{'+' if sign else ''}.2E}"
 
 
 def _equity(report: Report) -> Iterator[str]:

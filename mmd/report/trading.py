@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import NamedTuple
 
 from mmd.report.inventory import InventoryPath
 from mmd.report.mark_outs import MarkOutSums
 from mmd.report.period import HOUR_MS, Zone
 from mmd.report.round_trips import RoundTripPath
-from mmd.report.rows import FillRow, LedgerRowError, amount_of, price_text
+from mmd.report.rows import FillRow, amount_of, price_text
 
 _NEVER_MS = 1 << 62
 _ZERO = Decimal(0)
@@ -101,11 +101,8 @@ class FillPass:
         self._span: tuple[int, int] | None = None
 
     def take(self, rows: Iterable[FillRow]) -> None:
-        """Go through all of them. Raises LedgerRowError for an amount that is none."""
-        try:
-            self._take(rows)
-        except InvalidOperation as error:
-            raise LedgerRowError("the ledger's table of fills holds something else where an amount belongs") from error
+        """Go through all of them. Raises decimal.InvalidOperation for an amount that is none."""
+        self._take(rows)
         self._pass_stops(_NEVER_MS)
         self._end_hour()
 
