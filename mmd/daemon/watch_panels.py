@@ -29,6 +29,7 @@ from mmd.daemon.status_text import (
 )
 
 _WIDE, _TALL = 120, 34
+_FILLS_HEIGHT = 23  # all twenty, their heads and their frame
 _STATE_STYLES = {"quote": "bold green", "pause": "bold yellow", "sync": "bold yellow", "boot": "bold yellow", "starting": "bold yellow", "waiting": "bold yellow"}
 _LEVEL_STYLES = {"WARNING": "yellow", "ERROR": "bold red"}
 _SIDE_STYLES = {"BUY": "blue", "SELL": "magenta"}  # told apart by every kind of eye, and the words stand beside them
@@ -118,7 +119,7 @@ def _large(status: Status, height: int) -> RenderableType:
         ("", Text(", ".join(thread["name"] for thread in status["threads"]), _QUIET)),
     ])
     rest = max(6, height - top)
-    events = min(len(status["events"]) or 1, max(3, rest // 3)) + 2
+    events = min(len(status["events"]) or 1, max(3, rest - _FILLS_HEIGHT - 2)) + 2
     layout = Layout()
     layout.split_column(Layout(name="top", size=top), Layout(name="middle"), Layout(name="bottom", size=events))
     layout["top"].split_row(
