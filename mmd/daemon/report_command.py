@@ -74,7 +74,7 @@ def _write_tables(connection: sqlite3.Connection, question: Question, directory:
         report = make_report(connection, question, Listeners(round_trip=table.add))
         write_slots(hours, report.hours, question.zone)
         write_slots(days, report.days, question.zone)
-        write_fills(fills, LedgerRows(connection).fills(report.period), question.zone)
+        write_fills(fills, LedgerRows(connection).named_fills(report.period), question.zone)
     return "".join(f"{path}\n" for path in paths)
 
 

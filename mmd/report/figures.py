@@ -16,7 +16,7 @@ from mmd.report.period import Period, Zone, resolve_period
 from mmd.report.profit import IncomeBook, Profit, Slot, make_days, make_hours, make_profit
 from mmd.report.reconciliation import Reconciliation, find_spans, reconcile, stops_of
 from mmd.report.round_trips import RoundTrip, RoundTripPath, RoundTrips
-from mmd.report.rows import EXACT, Identity, LedgerRowError, LedgerRows, RunRow
+from mmd.report.rows import EXACT, FillRow, Identity, LedgerRowError, LedgerRows, MarkRow, RunRow
 from mmd.report.trading import FillListener, FillPass, Trading
 from mmd.report.uptime import Uptime, measure_uptime
 
@@ -143,8 +143,9 @@ def _make_report(rows: LedgerRows, question: Question, listeners: Listeners) -> 
 def _lead_in(rows: LedgerRows, path: RoundTripPath, period: Period, account_began_ms: int, identity: Identity) -> None:
     """Bring the position up to the beginning of the period, so that what was opened before and is closed within is followed from its opening."""
     for row in rows.fills_since_flat(period.since_ms, account_began_ms):
-        fee = Decimal(row[6]) if row[7] in identity.margin_assets else Decimal(0)
-        path.fill(row[0], row[4] if row[2] else -row[4], row[11], row[10], Decimal(row[5]), fee)
+        fill = FillRow._make(row)
+        fee = Decimal(fill.commission) if fill.commission_asset in identity.margin_assets else Decimal(0)
+        path.fill(fill.time_ms, fill.signed_size, fill.position, fill.source, Decimal(fill.realized), fee)
     if not path.known:
         _assume_position(rows, path, period, account_began_ms)
     path.count_from_here()
@@ -152,12 +153,14 @@ def _lead_in(rows: LedgerRows, path: RoundTripPath, period: Period, account_bega
 
 def _assume_position(rows: LedgerRows, path: RoundTripPath, period: Period, account_began_ms: int) -> None:
     """Without any trade before the period: what the first trade or mark says of the position that it found."""
-    first = next(iter(rows.fills(period)), None)
-    mark = rows.mark_before(period.since_ms, account_began_ms) or next(iter(rows.marks(period)), None)
-    if first is not None and first[11] is not None and (mark is None or first[0] <= mark[0]):
-        path.assume(first[11] - (first[4] if first[2] else -first[4]))
-    elif mark is not None and (first is None or mark[0] < first[0]):
-        path.assume(mark[4])
+    found = next(iter(rows.fills(period)), None)
+    first = FillRow._make(found) if found is not None else None
+    marked = rows.mark_before(period.since_ms, account_began_ms) or next(iter(rows.marks(period)), None)
+    mark = MarkRow._make(marked) if marked is not None else None
+    if first is not None and first.position is not None and (mark is None or first.time_ms <= mark.time_ms):
+        path.assume(first.position - first.signed_size)
+    elif mark is not None and (first is None or mark.time_ms < first.time_ms):
+        path.assume(mark.position)
 
 
 def _known_until(period: Period, runs: list[RunRow], trading: Trading, worth: Equity) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from decimal import Context, Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mmd.core.errors import MmdError
 from mmd.report.period import Period
@@ -56,7 +56,6 @@ class FillRow(NamedTuple):
     """One trade; prices and sizes in 1e-8, `position` after it, `mids` when it was learned of and 1, 5, 30, 300 s later."""
 
     time_ms: int
-    trade_id: int
     is_buy: int
     price: int
     size: int
@@ -72,8 +71,14 @@ class FillRow(NamedTuple):
     mid_5: int | None
     mid_30: int | None
     mid_300: int | None
-    order_id: int
-    client_order_id: str
+
+    @property
+    def signed_size(self) -> int:
+        return self.size if self.is_buy else -self.size
+
+
+# A fill with what names it: the fields of FillRow, then trade id, order id and client order id.
+NamedFillRow = tuple[Any, ...]
 
 
 class MarkRow(NamedTuple):
@@ -111,10 +116,8 @@ class WalletRow(NamedTuple):
     kind: str
 
 
-_FILL = (
-    "SELECT time_ms, trade_id, side = 'BUY', price, size, realized, commission, commission_asset, maker, own, source, position, "
-    "mid, mid_1, mid_5, mid_30, mid_300, order_id, client_order_id FROM fills "
-)
+_FILL_COLUMNS = "time_ms, side = 'BUY', price, size, realized, commission, commission_asset, maker, own, source, position, mid, mid_1, mid_5, mid_30, mid_300"
+_FILL = f"SELECT {_FILL_COLUMNS} FROM fills "
 _FILL_ORDER = " ORDER BY time_ms, symbol, trade_id, side"
 
 
@@ -162,6 +165,13 @@ class LedgerRows:
         """The trades of a period as plain tuples in the order of FillRow's fields (making a million of NamedTuples would take a second)."""
         found: Iterator[FillRow] = self._connection.execute(f"{_FILL} WHERE time_ms >= ? AND time_ms < ?{_FILL_ORDER}", period)
         return found
+
+    def named_fills(self, period: Period) -> Iterator[NamedFillRow]:
+        """The same trades with their ids."""
+        return self._connection.execute(
+            f"SELECT {_FILL_COLUMNS}, trade_id, order_id, client_order_id FROM fills WHERE time_ms >= ? AND time_ms < ?{_FILL_ORDER}",
+            period,
+        )
 
     def fills_since_flat(self, before_ms: int, not_before_ms: int) -> Iterator[FillRow]:
         """The trades before a moment, from the last one on that left no position (which comes first), or from the first there is."""

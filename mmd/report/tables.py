@@ -12,7 +12,7 @@ from mmd.report.mark_outs import HORIZONS_S
 from mmd.report.period import Zone
 from mmd.report.profit import Slot
 from mmd.report.round_trips import RoundTrip
-from mmd.report.rows import FillRow
+from mmd.report.rows import NamedFillRow
 
 if TYPE_CHECKING:
     from _csv import Writer
@@ -48,26 +48,27 @@ def paths_in(directory: Path) -> list[Path]:
     return [directory / name for name in NAMES]
 
 
-def write_fills(file: TextIO, rows: Iterable[FillRow], zone: Zone) -> None:
+def write_fills(file: TextIO, rows: Iterable[NamedFillRow], zone: Zone) -> None:
     """Every fill with its mids and mark-outs (quote asset; positive is good for us; empty where the mid is unknown)."""
     writer = _headed(file, _FILL_HEAD)
-    for (
-        time_ms,
-        trade_id,
-        is_buy,
-        price,
-        size,
-        realized,
-        commission,
-        asset,
-        maker,
-        own,
-        source,
-        position,
-        *mids,
-        order_id,
-        client_order_id,
-    ) in rows:
+    for row in rows:
+        (
+            time_ms,
+            is_buy,
+            price,
+            size,
+            realized,
+            commission,
+            asset,
+            maker,
+            own,
+            source,
+            position,
+            *mids,
+            trade_id,
+            order_id,
+            client_order_id,
+        ) = row
         edges = ["" if mid is None else _scaled((mid - price if is_buy else price - mid) * size, 16) for mid in mids]
         writer.writerow(
             (

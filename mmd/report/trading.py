@@ -146,7 +146,7 @@ class FillPass:
         add, follow, move, path = self.mark_outs.add, self._path.fill, self._inventory.move, self._path
         hear = self._listener
         first_ms = time_ms = 0
-        for time_ms, _, is_buy, price, size, realized_text, commission_text, asset, maker, own, source, stated, *mids, _, _ in rows:
+        for time_ms, is_buy, price, size, realized_text, commission_text, asset, maker, own, source, stated, *mids in rows:
             if time_ms >= self._next_ms:
                 self._pass_stops(time_ms)
                 first_ms = first_ms or time_ms

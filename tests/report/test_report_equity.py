@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from report_rig import DAY, HOUR, MINUTE, T0, HandLedger, iso
@@ -85,7 +86,7 @@ def test_sharpe_is_of_whole_hours() -> None:
         ledger.mark(T0 + hour * HOUR + MINUTE, "1")
         ledger.mark(T0 + hour * HOUR + 59 * MINUTE, f"{value:.6f}")
     sharpe = ledger.report().equity.sharpe
-    changes = [float(f"{b:.6f}") - float(f"{a:.6f}") for a, b in zip(values, values[1:-1])]
+    changes = [float(f"{b:.6f}") - float(f"{a:.6f}") for a, b in pairwise(values[:-1])]
     assert (sharpe.samples, sharpe.step) == (28, "hourly")
     assert sharpe.value == pytest.approx(statistics.mean(changes) / statistics.stdev(changes) * math.sqrt(8760))
     assert "28 hourly changes" in sharpe.caveat

@@ -103,7 +103,7 @@ def test_csv_tables() -> None:
     ledger = full_ledger()
     fills, hours, trips = io.StringIO(), io.StringIO(), io.StringIO()
     report = ledger.report(listeners=Listeners(round_trip=RoundTripTable(trips, ledger.report().zone).add))
-    write_fills(fills, LedgerRows(ledger.connection).fills(report.period), report.zone)
+    write_fills(fills, LedgerRows(ledger.connection).named_fills(report.period), report.zone)
     write_slots(hours, report.hours, report.zone)
     rows = list(csv.DictReader(io.StringIO(fills.getvalue())))
     assert len(rows) == 60
