@@ -202,7 +202,8 @@ class LedgerKeeper:
             return []
         self._marked_ms = view.drawn_ms
         time_ms = self._clock.now_ms(view.drawn_ms)
-        return [Marked(time_ms, view.best_bid, view.best_ask, view.position, view.entry_price, view.balance, view.unrealized_profit, view.state, len(view.orders))]
+        prices, profit = (view.best_bid, view.best_ask, view.position, view.entry_price), view.unrealized_profit
+        return [Marked(time_ms, *prices, view.balance, profit, view.state, len(view.orders))]
 
     def _await_mark_outs(self, entry: Noted, now_ms: int) -> None:
         heard_ms = now_ms + entry.time_ms - self._clock.now_ms(now_ms)

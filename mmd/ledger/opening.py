@@ -261,4 +261,5 @@ def _failure(path: Path, error: Exception) -> MmdError:
 
 
 def _not_writable(path: Path, why: str) -> ConfigError:
-    return ConfigError(f"{path}: the ledger cannot be opened: {why}; make it and its directory accessible for this user, or set ledger.file to another one")
+    way_out = "make it and its directory accessible for this user, or set ledger.file to another one"
+    return ConfigError(f"{path}: the ledger cannot be opened: {why}; {way_out}")

@@ -230,7 +230,8 @@ def test_old_orders_are_thinned_out_while_it_runs(tmp_path: Path) -> None:
     """A little at a time, by the age that is configured."""
     kept = Kept(tmp_path / "eth.ledger", keep_orders_days=1)
     kept.begin()
-    kept.turn(*(Noted(AHEAD_MS + number, "stream", [OrderRecord(f"o{number}", 1, Side.BUY, False, "seen terminal", "done", None, 1, 1, 0)]) for number in range(700)))
+    order = OrderRecord("o", 1, Side.BUY, False, "seen terminal", "done", None, 1, 1, 0)
+    kept.turn(*(Noted(AHEAD_MS + number, "stream", [order._replace(client_order_id=f"o{number}")]) for number in range(700)))
     kept.turn(after_ms=86_400_000 - 1_300)
     assert kept.rows("SELECT count(*) FROM orders") == [(700,)]
     for left in (200, 0, 0):

@@ -218,7 +218,8 @@ class Maker:
              lots * LOT, executed * LOT, 0)
         )  # fmt: skip
         self._rows["transitions"] += [
-            (self._order_key, placed_ms + later_ms, happening, state, status, price, lots * LOT, filled) for happening, state, status, filled, later_ms in steps
+            (self._order_key, placed_ms + later_ms, happening, state, status, price, lots * LOT, filled)
+            for happening, state, status, filled, later_ms in steps
         ]
         if len(self._rows["fills"]) >= _BATCH:
             self.flush()

@@ -268,7 +268,8 @@ def test_a_batch_that_fails_leaves_nothing(path: Path, ledger: Ledger) -> None:
     ledger.write([noted(a_fill(5)), Noted(T0 + 1, "stream", a_life("mmd-s1-1")[2:])])
     ledger.write(batch)
     assert rows(path, "SELECT trade_id, run, price FROM fills ORDER BY trade_id") == [(1, 2, 2500 * 10**8), (5, 1, 2500 * 10**8)]
-    assert rows(path, "SELECT client_order_id, run, (SELECT count(*) FROM transitions WHERE order_key = key) FROM orders") == [("mmd-s1-1", 1, 3), ("mmd-s2-1", 2, 2)]
+    steps = "(SELECT count(*) FROM transitions WHERE order_key = key)"
+    assert rows(path, f"SELECT client_order_id, run, {steps} FROM orders") == [("mmd-s1-1", 1, 3), ("mmd-s2-1", 2, 2)]
     assert ledger.read_marks == ReadMarks(7, T0 + 3, T0 + 3)
 
 
