@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import time
@@ -74,6 +75,7 @@ class Service:
         self._status = StatusService(self._config, self._published, self._venue, self._environ)
         before = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
         try:
+            faulthandler.enable()  # so that the watchdog's SIGABRT tells on standard error where each thread stood
             log_notice(Notice(Level.INFO, "start", self._start_fields()))
             self._status.start()
             prepared = self._start()
@@ -128,8 +130,10 @@ class Service:
                 found.append(error)
             self._inbox.put(Tick())
 
-        worker = Worker("startup", work, lambda: None, self._died)
+        worker = Worker("startup", work, lambda: None, self._died, may_end=True)
         worker.start()
+        self._supervision.watch([worker])
+        self._supervision.say("starting")
         while not found:
             event = self._supervision.wait(self._inbox, _STARTUP_POLL_S)
             if event is _RELOAD:
@@ -157,6 +161,7 @@ class Service:
                 return self._start()
             except (SymbolNotTrading, VenueUnreachable) as error:
                 self._published.say("waiting", str(error))
+                self._supervision.say(f"waiting: {error}")
                 log_notice(Notice(Level.WARNING, "waiting", {"why": error, "retry_in_s": probe_s}))
             deadline = time.monotonic() + probe_s
             while (left_s := deadline - time.monotonic()) > 0:

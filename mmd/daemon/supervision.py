@@ -20,6 +20,7 @@ class Supervision:
         self._watchdog = Watchdog(self._notifier)
         self._said = ""
         self._is_ready = False
+        self._is_reloading = False
         self._is_stopping = False
 
     def watch(self, threads: Iterable[Watched]) -> None:
@@ -43,12 +44,11 @@ class Supervision:
             self._notifier.status(text)
 
     def show(self, view: View) -> None:
-        """The state of trading; the first quotes end the start. Cheap where nothing has changed."""
+        """The state of trading; the first quotes end a start, and a reload that took something over. Cheap where nothing has changed."""
         why = ", ".join(view.reasons) or view.waiting or ""
         text = f"{view.rules.symbol} {view.state}{' ' + view.mode if view.mode else ''}, position {view.position}{': ' + why if why else ''}"
-        if view.state == "quote" and not self._is_ready:
-            self._is_ready, self._said = True, text
-            self._notifier.ready(text)
+        if view.state == "quote" and (self._is_reloading or not self._is_ready):
+            self._ready(text)
         else:
             self.say(text)
 
@@ -59,9 +59,18 @@ class Supervision:
             self._notifier.stopping(why)
 
     def reload_begins(self) -> None:
-        """The configuration is read anew."""
-        self._notifier.reloading()
+        """The configuration is read anew. Before the first quotes that is a part of the start, of which systemd need not know."""
+        if self._is_ready:
+            self._is_reloading = True
+            self._notifier.reloading()
 
     def reload_is_done(self, text: str) -> None:
-        """Whether or not something of the new configuration was taken, as `text` says."""
+        """Nothing of the configuration was taken over, as `text` says; where something was, the next quotes say so."""
+        if self._is_reloading:
+            self._ready(text)
+        else:
+            self.say(text)
+
+    def _ready(self, text: str) -> None:
+        self._is_ready, self._is_reloading, self._said = True, False, text
         self._notifier.ready(text)

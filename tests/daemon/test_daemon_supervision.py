@@ -66,12 +66,28 @@ def test_the_end_is_said_once(tmp_path: Path, wire: socket.socket) -> None:
 
 
 def test_a_reload_has_a_beginning_and_an_end(tmp_path: Path, wire: socket.socket) -> None:
-    """Reloading, then ready with what came of it."""
+    """Reloading, then ready with what came of it: at once where nothing was taken over, with the next quotes where something was."""
     watched = supervision(tmp_path)
+    watched.show(view("quote"))
+    heard(wire)
     watched.reload_begins()
     watched.reload_is_done("nothing has changed")
     first, second = heard(wire)
     assert first.startswith("RELOADING=1 MONOTONIC_USEC=") and second == "READY=1 STATUS=nothing has changed"
+    watched.reload_begins()
+    for state in ("stop", "boot", "pause", "quote", "quote"):
+        watched.show(view(state))
+    assert [message.partition(" ")[0] for message in heard(wire)] == ["RELOADING=1", "STATUS=ETHUSDT", "STATUS=ETHUSDT", "STATUS=ETHUSDT", "READY=1"]
+
+
+def test_a_reload_during_the_start_does_not_end_it(tmp_path: Path, wire: socket.socket) -> None:
+    """Ready is still said with the first quotes, and not with the refusal of the reload."""
+    watched = supervision(tmp_path)
+    watched.reload_begins()
+    watched.reload_is_done("it is only just starting")
+    assert heard(wire) == ["STATUS=it is only just starting"]
+    watched.show(view("quote"))
+    assert heard(wire) == ["READY=1 STATUS=ETHUSDT quote, position 0.2"]
 
 
 def test_a_wait_shows_life_however_long_it_takes(tmp_path: Path, wire: socket.socket) -> None:
