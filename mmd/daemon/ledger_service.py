@@ -54,9 +54,10 @@ class LedgerService:
     def begin(self, rules: SymbolRules, session: str) -> None:
         """A run begins. Raises ConfigError for a file that cannot be used for this market, LedgerError where the disk does not take it."""
         is_paper = self._config.exchange.is_paper
-        if self._path is not None and self._keeper is None:
+        is_first = self._ledger is None
+        if self._path is not None and is_first:
             self._open(self._path, rules, is_paper)
-        self.journal.started(rules, session, new_account=is_paper)
+        self.journal.started(rules, session, new_account=is_paper and is_first)  # an embedded exchange begins afresh with the process
         ledger = self._ledger
         if ledger is not None:
             history = HistoryReader(self._venue.client(), rules, lambda: ledger.read_marks, self._put, log_notice, self._venue.clock)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -71,3 +73,18 @@ def test_an_unchanged_file_changes_nothing(exchange: Exchange, run_daemon: Run, 
     assert daemon.wait_for(r" reload ", since=seen).endswith('changed=nothing does="goes on"')
     assert daemon.stop() == 0
     assert sum(" started " in line for line in daemon.lines) == 1
+
+
+def test_the_record_goes_on_over_a_reload(run_daemon: Run, tmp_path: Path) -> None:
+    """An embedded exchange begins afresh with the process and not with each run in it: one account, two runs, each ended for its cause."""
+    config = tmp_path / "embedded.yaml"
+    config.write_text("symbol: ETHUSDT\nexchange: {venue: paper}\n")
+    daemon = run_daemon("-c", config)
+    daemon.wait_for(r" placed ")
+    config.write_text("symbol: ETHUSDT\nexchange: {venue: paper}\nstrategy: {buy_spread: 0.003}\n")
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.wait_for(r" placed ", count=2)
+    assert daemon.stop() == 0
+    with closing(sqlite3.connect(tmp_path / "state" / "embedded.ledger")) as connection:
+        runs = connection.execute("SELECT new_account, cause, why, ended_ms IS NOT NULL FROM runs ORDER BY run").fetchall()
+    assert runs == [(1, "rules", "SIGHUP", 1), (0, "stop", "SIGTERM", 1)]
