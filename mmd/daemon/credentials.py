@@ -100,6 +100,14 @@ def load_credentials(config: Config, environ: Mapping[str, str]) -> Credentials 
     return Credentials(api_key, api_secret, _joined(key_source, secret_source))
 
 
+def find_credential(config: Config, environ: Mapping[str, str], name: str) -> tuple[str, str] | None:
+    """What is kept under `name` in any of the same three places, and which; None where it is in none of them.
+
+    Raises ConfigError where it is empty or unusable, or where `.env` can be read by others than its owner.
+    """
+    return _Search(environ, config.path.parent).look(name)
+
+
 class _Search:
     """The three places, in their order."""
 
@@ -112,6 +120,15 @@ class _Search:
 
     def find(self, name: str) -> tuple[str, str]:
         """The value and where it was found. Raises ConfigError."""
+        found = self.look(name)
+        if found is not None:
+            return found
+        looked = ["the environment", *([str(self._directory)] if self._directory else []), str(self._env_path)]
+        raise ConfigError(f"{name} is not set: looked in {', '.join(looked)}; the simplest is a line `{name}=…` in "
+                          f"{self._env_path} with mode 600")
+
+    def look(self, name: str) -> tuple[str, str] | None:
+        """The same, None where it is in none of the places. Raises ConfigError where it is unusable."""
         if name in self._environ:
             return _usable(name, self._environ[name], "the environment"), "the environment"
         if self._directory is not None and (value := _read_credential(self._directory / name)) is not None:
@@ -120,9 +137,7 @@ class _Search:
             self._env_values = _read_env_file(self._env_path)
         if name in self._env_values:
             return _usable(name, self._env_values[name] or "", str(self._env_path)), str(self._env_path)
-        looked = ["the environment", *([str(self._directory)] if self._directory else []), str(self._env_path)]
-        raise ConfigError(f"{name} is not set: looked in {', '.join(looked)}; the simplest is a line `{name}=…` in "
-                          f"{self._env_path} with mode 600")
+        return None
 
 
 def _joined(*sources: str) -> str:
