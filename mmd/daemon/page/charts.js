@@ -23,8 +23,9 @@ function steps(low, high, count) {
 const clock = (ms, seconds) => new Date(ms).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false, ...(seconds ? { second: "2-digit" } : {}) });
 
 // Each series: {of: row -> number or null, kind, step?: the value holds until the next, area?: filled down to zero}.
-// marks: [{time, value, side, size}]; zero: zero is always in sight; least: the smallest height of the value axis.
-export function draw(svg, rows, { series, marks = [], zero = false, least = 0, span = 60_000 }) {
+// marks: [{time, value, side, size}]; zero: zero is always in sight; span: the time that is shown
+// at the least, in ms.
+export function draw(svg, rows, { series, marks = [], zero = false, span = 60_000 }) {
   const { width, height } = svg.getBoundingClientRect();
   svg.replaceChildren();
   if (!width || rows.length < 2) {
@@ -36,7 +37,7 @@ export function draw(svg, rows, { series, marks = [], zero = false, least = 0, s
   if (zero) seen.push(0);
   if (!seen.length) return;
   let low = Math.min(...seen), high = Math.max(...seen);
-  const room = Math.max((high - low) * 0.08, (least - (high - low)) / 2, Math.abs(high) * 1e-7, 1e-9);
+  const room = Math.max((high - low) * 0.08, Math.abs(high) * 1e-7, 1e-9);
   low -= room;
   high += room;
   const x = (time) => ((time - begin) / (end - begin)) * (width - RIGHT);
@@ -57,10 +58,11 @@ export function draw(svg, rows, { series, marks = [], zero = false, least = 0, s
     if (one.area) for (const part of parts) svg.append(element("path", { class: `area ${one.kind}`, d: `${part.d}V${y(0)}H${part.from}Z` }));
     svg.append(element("path", { class: `line ${one.kind}`, d: parts.map((part) => part.d).join("") }));
   }
+  const scale = marks.length * 12 > width ? 0.65 : 1;
   for (const mark of marks) {
     if (mark.time < begin) continue;
     const up = mark.side === "BUY", at = element("path", { class: `fill ${up ? "buy" : "sell"}`, d: up ? "M0-5 5.5 5h-11Z" : "M0 5 5.5-5h-11Z" });
-    at.setAttribute("transform", `translate(${x(mark.time)} ${y(mark.value)})`);
+    at.setAttribute("transform", `translate(${x(mark.time)} ${y(mark.value)}) scale(${scale})`);
     at.append(element("title", {}, `${up ? "bought" : "sold"} ${mark.size} at ${mark.value}, ${clock(mark.time, true)}`));
     svg.append(at);
   }

@@ -13,7 +13,7 @@ const KINDS = { quote: "good", pause: "wait", sync: "wait", boot: "wait", starti
 const WORDS = { quote: "quoting", pause: "paused", sync: "reading the account", boot: "connecting", stop: "stopping" };
 
 const at = (id) => document.getElementById(id);
-let rows = [], marks = [], run = null, heardAt = null, last = null;
+let rows = [], marks = [], shownMs = 300_000, run = null, heardAt = null, last = null;
 
 function put(id, text) {
   const node = at(id);
@@ -184,7 +184,7 @@ function showFills({ fills }) {
     cell(row, fill.price);
     cell(row, fill.size);
     cell(row, money(fill.profit, 4, true));
-    cell(row, `${money(fill.fee, 4)} ${fill.fee_asset}`);
+    cell(row, money(fill.fee, 4)).append(Object.assign(document.createElement("span"), { className: "unit", textContent: ` ${fill.fee_asset}` }));
     cell(row, (fill.maker ? "maker" : "taker") + (fill.own ? "" : ", not ours"));
   }, "nothing has traded yet");
 }
@@ -218,7 +218,8 @@ function showHealth({ rates, streams, clock: venueClock, countdown, threads, not
     Object.assign(document.createElement("dt"), { textContent: name }),
     Object.assign(document.createElement("dd"), { textContent: text, className: bad ? "bad" : "" }),
   ]));
-  put("notices", `${notices.WARNING} warnings, ${notices.ERROR} errors in this run`);
+  const counted = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+  put("notices", `${counted(notices.WARNING, "warning")}, ${counted(notices.ERROR, "error")} in this run`);
 }
 
 function showEvents({ events }) {
@@ -231,13 +232,15 @@ function showEvents({ events }) {
 }
 
 function showCharts() {
-  const price = (of) => (row) => row[of];
-  draw(at("chart-price"), rows, {
-    series: [{ of: price("mid"), kind: "mid" }, { of: price("buy"), kind: "buy", step: true }, { of: price("sell"), kind: "sell", step: true }],
-    marks,
+  const value = (of) => (row) => row[of];
+  const since = rows.length ? rows[rows.length - 1].time - shownMs : 0;
+  const seen = rows.filter((row) => row.time >= since);
+  draw(at("chart-price"), seen, {
+    series: [{ of: value("mid"), kind: "mid" }, { of: value("buy"), kind: "buy", step: true }, { of: value("sell"), kind: "sell", step: true }],
+    marks: marks.filter((mark) => mark.time >= since),
   });
-  draw(at("chart-position"), rows, { series: [{ of: price("position"), kind: "held", step: true, area: true }], zero: true });
-  draw(at("chart-net"), rows, { series: [{ of: price("net"), kind: "net", area: true }], zero: true });
+  draw(at("chart-position"), seen, { series: [{ of: value("position"), kind: "held", step: true, area: true }], zero: true });
+  draw(at("chart-net"), seen, { series: [{ of: value("net"), kind: "net", area: true }], zero: true });
 }
 
 const best = (orders, side, choose) => {
@@ -324,5 +327,12 @@ async function turn() {
 }
 
 banner("unknown", "connecting", "", "");
+for (const button of document.querySelectorAll(".windows button")) {
+  button.addEventListener("click", () => {
+    shownMs = Number(button.dataset.minutes) * 60_000;
+    for (const each of document.querySelectorAll(".windows button")) each.setAttribute("aria-pressed", String(each === button));
+    showCharts();
+  });
+}
 addEventListener("resize", () => { if (rows.length) showCharts(); });
 turn();
