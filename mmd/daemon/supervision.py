@@ -44,10 +44,13 @@ class Supervision:
             self._notifier.status(text)
 
     def show(self, view: View) -> None:
-        """The state of trading; the first quotes end a start, and a reload that took something over. Cheap where nothing has changed."""
+        """The state of trading; the first quotes end a start, and a run with what a reload took over ends that. Cheap where nothing has changed.
+
+        A reload does not wait for quotes, because systemd calls one that takes long a failure: while a market pauses, it would fail for no fault.
+        """
         why = ", ".join(view.reasons) or view.waiting or ""
         text = f"{view.rules.symbol} {view.state}{' ' + view.mode if view.mode else ''}, position {view.position}{': ' + why if why else ''}"
-        if view.state == "quote" and (self._is_reloading or not self._is_ready):
+        if view.state == "quote" and not self._is_ready or view.state in ("quote", "pause") and self._is_reloading:
             self._ready(text)
         else:
             self.say(text)
@@ -65,7 +68,7 @@ class Supervision:
             self._notifier.reloading()
 
     def reload_is_done(self, text: str) -> None:
-        """Nothing of the configuration was taken over, as `text` says; where something was, the next quotes say so."""
+        """Nothing of the configuration was taken over, as `text` says; where something was, the next run says so."""
         if self._is_reloading:
             self._ready(text)
         else:

@@ -66,7 +66,7 @@ def test_the_end_is_said_once(tmp_path: Path, wire: socket.socket) -> None:
 
 
 def test_a_reload_has_a_beginning_and_an_end(tmp_path: Path, wire: socket.socket) -> None:
-    """Reloading, then ready with what came of it: at once where nothing was taken over, with the next quotes where something was."""
+    """Reloading, then ready with what came of it: at once where nothing was taken over, with the next run where something was."""
     watched = supervision(tmp_path)
     watched.show(view("quote"))
     heard(wire)
@@ -77,7 +77,7 @@ def test_a_reload_has_a_beginning_and_an_end(tmp_path: Path, wire: socket.socket
     watched.reload_begins()
     for state in ("stop", "boot", "pause", "quote", "quote"):
         watched.show(view(state))
-    assert [message.partition(" ")[0] for message in heard(wire)] == ["RELOADING=1", "STATUS=ETHUSDT", "STATUS=ETHUSDT", "STATUS=ETHUSDT", "READY=1"]
+    assert [message.partition(" ")[0] for message in heard(wire)] == ["RELOADING=1", "STATUS=ETHUSDT", "STATUS=ETHUSDT", "READY=1", "STATUS=ETHUSDT"]
 
 
 def test_a_reload_during_the_start_does_not_end_it(tmp_path: Path, wire: socket.socket) -> None:
