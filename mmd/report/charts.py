@@ -47,12 +47,12 @@ def make_charts(report: Report, series: Series) -> list[Chart]:
 
 def _price(report: Report, series: Series) -> Chart | None:
     buys, sells = series.buys.dots(), series.sells.dots()
-    if not buys and not sells and not any(series.mid.points()):
+    if not buys and not sells and not series.mids():
         return None
     quote, base, zone = report.identity.quote_asset, report.identity.base_asset, report.zone
     least = 6 if len(buys) + len(sells) <= 200 else 3.5  # pixels
     figure = go.Figure()
-    times, mids = _drawn(series.mid, zone)
+    times, mids = _drawn(series.mids(), zone)
     figure.add_scatter(
         x=times,
         y=mids,
@@ -61,7 +61,8 @@ def _price(report: Report, series: Series) -> Chart | None:
         line={"color": ink("mid"), "width": 1.25},
         hovertemplate=f"mid %{{y:,.4~f}} {quote}<extra></extra>",
     )
-    for name, dots, symbol in (("buy", buys, "triangle-up"), ("sell", sells, "triangle-down")):
+    # Both are triangles whose tip is at the price: a buy's stands below it, a sell's above, so that neither hides the other.
+    for name, dots, angle in (("buy", buys, 0), ("sell", sells, 180)):
         most = max((dot.size for dot in dots), default=1)
         figure.add_scatter(
             x=[_stamp(zone, dot.first_ms) for dot in dots],
@@ -70,7 +71,9 @@ def _price(report: Report, series: Series) -> Chart | None:
             name=f"{name}s",
             text=[_dot_text(dot, base, zone) for dot in dots],
             marker={
-                "symbol": symbol,
+                "symbol": "triangle-up",
+                "angle": angle,
+                "standoff": [(least + 5 * (dot.size / most) ** 0.5) * 0.55 for dot in dots],
                 "color": ink(name),
                 "opacity": 0.85,
                 "size": [least + 5 * (dot.size / most) ** 0.5 for dot in dots],
@@ -87,7 +90,7 @@ def _price(report: Report, series: Series) -> Chart | None:
             if thinned
             else "Every fill is drawn, sized by quantity."
         )
-        + _line_note(series.mid)
+        + _line_note(series.mid, series.mid_at_fills)
     )
     return Chart(
         "price",
@@ -100,7 +103,7 @@ def _price(report: Report, series: Series) -> Chart | None:
 
 
 def _equity(report: Report, series: Series) -> Chart | None:
-    times, values = _drawn(series.equity, report.zone)
+    times, values = _drawn(list(series.equity.points()), report.zone)
     if not times:
         return None
     quote, fall = report.identity.quote_asset, report.equity.drawdown
@@ -129,7 +132,7 @@ def _equity(report: Report, series: Series) -> Chart | None:
 
 
 def _inventory(report: Report, series: Series) -> Chart | None:
-    times, values = _drawn(series.position, report.zone)
+    times, values = _drawn(list(series.position.points()), report.zone)
     if not times:
         return None
     base, held = report.identity.base_asset, report.inventory
@@ -344,8 +347,7 @@ def _json(figure: Any) -> str:
     return json.dumps({"data": found["data"], "layout": found["layout"]}, separators=(",", ":"))
 
 
-def _drawn(line: Line, zone: Zone) -> tuple[list[str], list[float]]:
-    points = list(line.points())
+def _drawn(points: Sequence[tuple[int, float]], zone: Zone) -> tuple[list[str], list[float]]:
     return [_stamp(zone, time_ms) for time_ms, _ in points], [value for _, value in points]
 
 
@@ -366,5 +368,6 @@ def _thinned(*all_dots: Dots) -> str:
     return duration(stretch_ms) if stretch_ms > 1 else ""
 
 
-def _line_note(line: Line) -> str:
-    return f" The line keeps first, lowest, highest and last of every {duration(line.stretch_ms)}." if line.is_thinned else ""
+def _line_note(*lines: Line) -> str:
+    stretch_ms = max(line.stretch_ms for line in lines)
+    return f" The line keeps first, lowest, highest and last of every {duration(stretch_ms)}." if stretch_ms > 1 else ""

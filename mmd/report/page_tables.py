@@ -10,6 +10,7 @@ from mmd.report.amounts import count, duration, exact, fixed, microseconds, perc
 from mmd.report.figures import Report
 from mmd.report.notes import MID_NOTE
 from mmd.report.profit import Slot
+from mmd.report.trading import Trading
 
 _SHOWN_SLOTS = 400
 _STATE_INKS = {"quote": "gain", "pause": "sell", "down": "loss", "sync": "accent", "boot": "mid", "stop": "mid", "starting": "mid"}
@@ -126,7 +127,7 @@ def _trading(report: Report) -> str:
             (
                 "Fills",
                 count(trading.fills),
-                f"{count(trading.own)} own, {count(trading.foreign)} foreign, {count(trading.unknown)} of unknown orders",
+                _whose(trading),
             ),
             ("Buys", count(trading.buys), f"{quantity(trading.bought)} {base}, {fixed(trading.buy_volume, 2)} {quote}"),
             ("Sells", count(trading.sells), f"{quantity(trading.sold)} {base}, {fixed(trading.sell_volume, 2)} {quote}"),
@@ -145,6 +146,11 @@ def _trading(report: Report) -> str:
         ],
         text={2},
     )
+
+
+def _whose(trading: Trading) -> str:
+    others = ((trading.foreign, "foreign"), (trading.unknown, "of unknown orders"))
+    return ", ".join([f"{count(trading.own)} own", *(f"{count(number)} {whose}" for number, whose in others if number)])
 
 
 def _inventory(report: Report) -> str:

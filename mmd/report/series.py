@@ -177,7 +177,7 @@ class Series:
     """Everything that the charts need beyond the figures; its methods are what the report tells while it reads."""
 
     def __init__(self) -> None:
-        self.mid, self.equity, self.position = Line(), Line(), Line()
+        self.mid, self.mid_at_fills, self.equity, self.position = Line(), Line(), Line(), Line()
         self.buys, self.sells = Dots(), Dots()
         self.spread = Histogram()
 
@@ -185,6 +185,7 @@ class Series:
         (self.buys if is_buy else self.sells).add(time_ms, price, size)
         self.position.add(time_ms, position / 1e8)
         if mid is not None:
+            self.mid_at_fills.add(time_ms, mid / 1e8)
             self.spread.add((mid - price if is_buy else price - mid) / price * 10_000)
 
     def mark(self, time_ms: int, doubled_mid: int | None, equity: Decimal) -> None:
@@ -192,6 +193,10 @@ class Series:
         if doubled_mid is not None:
             self.mid.add(time_ms, doubled_mid / 2e8)
         self.equity.add(time_ms, float(equity))
+
+    def mids(self) -> list[tuple[int, float]]:
+        """The mid at the marks and at the fills, in the order of time."""
+        return sorted({*self.mid.points(), *self.mid_at_fills.points()})
 
 
 def _value(point: tuple[int, float]) -> float:
