@@ -1,7 +1,7 @@
 # Completion of mmd(1) for bash.
 
 _mmd() {
-    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} commands="run check cancel flatten resume status report" options each
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} commands="run check cancel flatten resume status alert report" options each
     if [[ ${COMP_WORDS[1]} == paper ]]; then
         case $before in
             --market) COMPREPLY=($(compgen -W "synthetic replay" -- "$word")); return ;;
@@ -24,7 +24,7 @@ _mmd() {
             check) options+=" --json --offline" commands= ;;
             status) options+=" --json --watch" commands= ;;
             report) options+=" --json --since --until --csv --html" commands= ;;
-            run | cancel | flatten | resume) commands= ;;
+            run | cancel | flatten | resume | alert) commands= ;;
         esac
     done
     [[ $COMP_CWORD == 1 ]] && commands="paper"

@@ -1,6 +1,6 @@
 # Completion of mmd(1) for fish.
 
-set -l commands run check cancel flatten resume status report
+set -l commands run check cancel flatten resume status alert report
 set -l trades "not __fish_seen_subcommand_from paper"
 complete -c mmd -f
 complete -c mmd -n __fish_use_subcommand -a paper -d "the paper exchange on its own"

@@ -194,7 +194,7 @@ class AlertWatcher:
 
     def _give_up(self, pending: Pending, why: str) -> None:
         fields = {"kind": pending.alert.kind, "to": pending.channel, "attempt": pending.attempts, "text": pending.alert.text, "why": why}
-        self._log(Notice(Level.ERROR, "alert_given_up", {**fields, "does": "drops the alert; try `alert-test`"}))
+        self._log(Notice(Level.ERROR, "alert_given_up", {**fields, "does": "drops the alert; try `mmd … alert`"}))
 
     def _end(self) -> None:
         """What is left gets one more chance, under one deadline; a channel that fails now is not asked again."""

@@ -1,4 +1,4 @@
-"""The command line: `mmd -c FILE [check [--json] | cancel | flatten | resume | status … | report …]`, `mmd paper …`, `mmd --version`.
+"""The command line: `mmd -c FILE [check [--json] | cancel | flatten | resume | status … | alert | report …]`, `mmd paper …`, `mmd --version`.
 
 Exit codes: 0 clean, 78 configuration or credentials (a supervisor must not restart), 75 venue unreachable at the start, 1 anything else.
 """
@@ -16,6 +16,7 @@ from typing import NoReturn
 from mmd import __version__
 from mmd.core.errors import ConfigError, MmdError
 from mmd.core.messages import Level, Notice
+from mmd.daemon.alert_command import send_trial
 from mmd.daemon.check import findings_json, run_check
 from mmd.daemon.config import Config, LogConfig, load_config
 from mmd.daemon.connections import Venue, connect
@@ -38,6 +39,7 @@ _COMMANDS = {
     "flatten": "cancel, then close the position at the market, reduce-only",
     "resume": "clear a latched halt",
     "status": "what the running daemon is doing, over its Unix socket; exit code 1 where none runs",
+    "alert": "send an alert for a trial, and say whether it has arrived; exit code 1 where it has not",
     "report": "what happened, from the ledger: profit, fills, mark-outs, uptime, … (daemon up or down)",
 }
 
@@ -118,6 +120,8 @@ def _run(arguments: argparse.Namespace) -> int:
         return show_status(config, os.environ, as_json=arguments.json, watch=arguments.watch)
     if arguments.watch:
         raise ConfigError("--watch is only for status (see mmd --help)")
+    if arguments.command == "alert":
+        return EXIT_CLEAN if send_trial(config, os.environ) else EXIT_FAILED
     if arguments.command == "report":
         run_report(config, report_options, os.environ)
         return EXIT_CLEAN

@@ -23,6 +23,7 @@ from mmd.daemon.alert_limits import Held
 from mmd.daemon.alert_memory import Memory, Pending, read_memory, write_memory
 from mmd.daemon.alert_rules import Alert
 from mmd.daemon.alerts import AlertWatcher, alerting, try_alerts
+from mmd.daemon.cli import main
 from mmd.daemon.config import AlertConfig, Config, LogConfig
 from mmd.daemon.logbook import close_log, log_notice, open_log
 from mmd.daemon.published import Published
@@ -287,3 +288,13 @@ def test_the_delivery_can_be_tried(tmp_path: Path) -> None:
         assert served.bodies[0]["kind"] == "test"
     with pytest.raises(ConfigError, match="neither command nor webhook is given"):
         try_alerts(replace(config, alerts=AlertConfig()), {})
+
+
+def test_the_command_says_what_became_of_the_trial(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`mmd -c FILE alert` prints a line for each channel, without a token, and ends with 0 only where each has taken the alert."""
+    path = tmp_path / "eth.yaml"
+    with hook(OK, "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n") as served:
+        path.write_text(f"symbol: ETHUSDT\nalerts: {{webhook: '{served.url}'}}\n")
+        codes = [main(["-c", str(path), "alert"]) for _ in range(2)]
+    where = f"webhook {served.url.partition('/services')[0]}"
+    assert (codes, capsys.readouterr().out) == ([0, 1], f"{where}: delivered\n{where}: not delivered: answered 404\n")
