@@ -44,8 +44,8 @@ class ReportOptions:
 def run_report(config: Config, options: ReportOptions, environ: Mapping[str, str], now_ms: int | None = None) -> None:
     """Make the report and write it: text and JSON to standard output, CSV and HTML to files.
 
-    Raises ConfigError for options that cannot be met, a missing package, or where there is no ledger; LedgerError where it cannot be read; OutputError
-    where a file cannot be written.
+    Raises ConfigError for options that cannot be met, a missing package, or where there is no ledger; LedgerError where it cannot be
+    read; OutputError where a file cannot be written.
     """
     if sum((options.as_json, options.csv is not None, options.html is not None)) > 1:
         raise ConfigError("--json, --csv and --html are three forms of one report: give one of them (see mmd --help)")

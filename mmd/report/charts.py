@@ -21,7 +21,8 @@ _FEWEST_PLACES = 12
 
 
 class Chart(NamedTuple):
-    """One chart: `figure` is the library's JSON, `caption` says what to know, `label` what a reader without eyes is told. `wide` takes a whole row."""
+    """One chart: `figure` is the library's JSON, `caption` says what to know, `label` what a reader without eyes is told. `wide` takes a
+    whole row."""
 
     name: str
     title: str

@@ -41,8 +41,8 @@ class Sharpe:
 
 @dataclass(frozen=True, slots=True)
 class Equity:
-    """Wallet of the margin assets plus unrealised profit at mid, by the marks. `change` is without transfers and without what new accounts began with;
-    unrealised figures are at the period's beginning and end (see `unrealized_change` for several accounts)."""
+    """Wallet of the margin assets plus unrealised profit at mid, by the marks. `change` is without transfers and without what new
+    accounts began with; unrealised figures are at the period's beginning and end (see `unrealized_change` for several accounts)."""
 
     marks: int
     first_ms: int | None
@@ -89,7 +89,8 @@ class EquityPath:
         new_accounts: Sequence[tuple[int, Decimal | None]],
         listener: MarkListener | None = None,
     ) -> None:
-        """`new_accounts` are those that begin within the period: when, and with how much in the margin assets (None: as the first mark says)."""
+        """`new_accounts` are those that begin within the period: when, and with how much in the margin assets (None: as the first mark
+        says)."""
         self._zone, self._transfers, self._listener = zone, transfers, listener
         self._new_accounts = sorted(new_accounts, key=lambda account: account[0], reverse=True)
         self._daily = period.length_ms >= _DAYS_FROM_MS
@@ -195,7 +196,8 @@ class EquityPath:
 
 
 def _sharpe(samples: Sequence[tuple[int, Decimal]], daily: bool) -> Sharpe:
-    """Of the changes from the end of one whole slot to that of the next one; a slot without marks breaks the chain, the last one is not whole."""
+    """Of the changes from the end of one whole slot to that of the next one; a slot without marks breaks the chain, the last one is not
+    whole."""
     step_ms = 24 * HOUR_MS if daily else HOUR_MS
     whole = samples[:-1]
     changes = [float(later - earlier) for (a_ms, earlier), (b_ms, later) in pairwise(whole) if b_ms - a_ms <= 1.1 * step_ms]

@@ -32,7 +32,8 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One period. `first_ms` and `last_ms` are the ledger's own first and last entry (None: it has none), `notes` what must be known to read the rest."""
+    """One period. `first_ms` and `last_ms` are the ledger's own first and last entry (None: it has none), `notes` what must be known to
+    read the rest."""
 
     identity: Identity
     zone: Zone
@@ -141,7 +142,8 @@ def _make_report(rows: LedgerRows, question: Question, listeners: Listeners) -> 
 
 
 def _lead_in(rows: LedgerRows, path: RoundTripPath, period: Period, account_began_ms: int, identity: Identity) -> None:
-    """Bring the position up to the beginning of the period, so that what was opened before and is closed within is followed from its opening."""
+    """Bring the position up to the beginning of the period, so that what was opened before and is closed within is followed from its
+    opening."""
     for row in rows.fills_since_flat(period.since_ms, account_began_ms):
         fill = FillRow._make(row)
         fee = Decimal(fill.commission) if fill.commission_asset in identity.margin_assets else Decimal(0)

@@ -10,8 +10,8 @@ from mmd.report.rows import amount_of, price_text
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """Positions in the base asset, notionals in the quote asset. Means are over time, `known_ms` of it, in which the ledger tells the position; shares of
-    that time add up to one (None without any). `mean_notional` is the mean over the marks."""
+    """Positions in the base asset, notionals in the quote asset. Means are over time, `known_ms` of it, in which the ledger tells the
+    position; shares of that time add up to one (None without any). `mean_notional` is the mean over the marks."""
 
     start: Decimal
     end: Decimal

@@ -1,10 +1,11 @@
 """The report as one JSON object.
 
-Keys are the names of the fields of `Report` and of the values in it (their docstrings say what each is), all of them always there; a figure
-that there is none of is null. Amounts and prices are decimal text with every digit; ratios, bps and mean quantities are numbers; `*_ms` are
-milliseconds since the epoch. On top: `schema` (1; it grows when a key changes its meaning), `ledger` (whose it is), `period` (`since_ms`, `until_ms`, and
-the same as ISO text), `first_ms`, `last_ms`, `notes`, `profit`, `reconciliation`, `trading`, `spread`, `mark_outs` (a list: 0, 1, 5, 30, 300 seconds; each
-all, buy, sell), `orders`, `equity`, `inventory`, `round_trips`, `uptime`, `requests`, `latencies`, `days`, `hours`.
+Keys are the names of the fields of `Report` and of the values in it (their docstrings say what each is), all of them always there; a
+figure that there is none of is null. Amounts and prices are decimal text with every digit; ratios, bps and mean quantities are numbers;
+`*_ms` are milliseconds since the epoch. On top: `schema` (1; it grows when a key changes its meaning), `ledger` (whose it is), `period`
+(`since_ms`, `until_ms`, and the same as ISO text), `first_ms`, `last_ms`, `notes`, `profit`, `reconciliation`, `trading`, `spread`,
+`mark_outs` (a list: 0, 1, 5, 30, 300 seconds; each all, buy, sell), `orders`, `equity`, `inventory`, `round_trips`, `uptime`,
+`requests`, `latencies`, `days`, `hours`.
 """
 
 from __future__ import annotations

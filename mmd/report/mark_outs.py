@@ -21,9 +21,9 @@ SIDES = ("all", "buy", "sell")
 
 @dataclass(frozen=True, slots=True)
 class MarkOut:
-    """One horizon of one side. `amount` is in the quote asset, over the `fills` whose mid at this horizon is known; `net_amount` has their fees
-    (in margin assets) taken off and their rebates added. `weighted_bps` is by notional, `mean_bps` per fill, `error_bps` its standard error (None for
-    fewer than two fills). All ratios None without fills."""
+    """One horizon of one side. `amount` is in the quote asset, over the `fills` whose mid at this horizon is known; `net_amount` has
+    their fees (in margin assets) taken off and their rebates added. `weighted_bps` is by notional, `mean_bps` per fill, `error_bps` its
+    standard error (None for fewer than two fills). All ratios None without fills."""
 
     seconds: int
     side: str

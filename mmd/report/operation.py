@@ -13,8 +13,8 @@ DURATIONS = ("event_age", "decision", "round_trip")
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """Orders placed within the period, however they ended. `fill_rate` is the part of them that traded at all, `filled_quantity_rate` that of the
-    quantity; None without orders. `refused` never became an order of the venue's."""
+    """Orders placed within the period, however they ended. `fill_rate` is the part of them that traded at all, `filled_quantity_rate`
+    that of the quantity; None without orders. `refused` never became an order of the venue's."""
 
     placed: int
     with_fill: int

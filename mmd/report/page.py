@@ -1,6 +1,7 @@
 """The report as one page that needs nothing else: figures, tables, charts and the library that draws them, in one HTML file.
 
-A policy in its head lets run the two scripts of this file and nothing else, and load nothing from anywhere; everything from the ledger is escaped.
+A policy in its head lets run the two scripts of this file and nothing else, and load nothing from anywhere; everything from the ledger
+is escaped.
 """
 
 from __future__ import annotations
@@ -184,8 +185,11 @@ def _charts(charts: Sequence[Chart]) -> str:
             f'<figure class="panel{" wide" if wide else ""}"><figcaption><h3>{escape(chart.title)}</h3><p>{escape(chart.caption)}</p></figcaption>'
             f'<div class="chart" id="chart-{chart.name}" role="img" aria-label="{escape(chart.label)}"></div></figure>'
         )
-    return f'<h2>Charts</h2><div class="grid">{"".join(parts)}</div>'
+    return f'<h2>Charts</h2><div class="grid charts">{"".join(parts)}</div>'
 
 
 def _footer() -> str:
-    return "<footer>Made by mmd from its ledger. Money is exact unless it says bps or mean; times are those of the venue's clock. Drag across a chart to look closer, double-click to see all of it again.</footer>"
+    return (
+        "<footer>Made by mmd from its ledger. Money is exact unless it says bps or mean; times are those of the venue's clock. "
+        "Drag across a chart to look closer, double-click to see all of it again.</footer>"
+    )

@@ -57,8 +57,8 @@ footer{color:var(--muted);font-size:13px;padding-top:30px;padding-bottom:44px}
 .bar{display:flex;height:10px;border-radius:5px;overflow:hidden;background:var(--grid);margin:10px 0 12px}
 .bar i{display:block}
 .dot{display:inline-block;width:9px;height:9px;border-radius:3px;margin-right:8px}
-@media(max-width:1100px) and (min-width:761px){.cards{grid-template-columns:repeat(4,minmax(0,1fr))}.card dd{font-size:20px}}
-@media(max-width:760px){
+@media screen and (max-width:1100px) and (min-width:761px){.cards{grid-template-columns:repeat(4,minmax(0,1fr))}.card dd{font-size:20px}}
+@media screen and (max-width:760px){
  main,header,footer{padding-left:14px;padding-right:14px}header{padding-top:20px}
  h1{font-size:23px}h1 small{display:block;margin:2px 0 0}h2{margin-top:30px}
  .grid{grid-template-columns:minmax(0,1fr)}.cards{grid-template-columns:repeat(2,minmax(0,1fr));gap:10px}
@@ -70,8 +70,8 @@ footer{color:var(--muted);font-size:13px;padding-top:30px;padding-bottom:44px}
  .facts td.text:empty{display:none}.facts tbody th{white-space:normal}
 }
 @media print{
- body{font-size:11px}main,header,footer{max-width:none;padding-left:0;padding-right:0}.scheme,.modebar,summary{display:none}.panel,.card,.verdict{break-inside:avoid}
- .grid{gap:10px}.chart{height:230px}.wide .chart{height:280px}h2{margin:20px 0 8px;break-after:avoid}.cards{grid-template-columns:repeat(5,1fr)}.card dd{font-size:16px}
+ body{font-size:11px;background:#fff}main,header,footer{max-width:none;padding-left:0;padding-right:0}.scheme,.modebar,summary{display:none}.panel,.card,.verdict{break-inside:avoid}
+ .grid{gap:10px}.charts{grid-template-columns:minmax(0,1fr)}.chart{height:230px}.wide .chart{height:280px}h2{margin:20px 0 8px;break-after:avoid}.cards{grid-template-columns:repeat(5,1fr)}.card dd{font-size:16px}
  .scroll{overflow:visible}table{font-size:10.5px}th,td{white-space:normal}
 }
 """

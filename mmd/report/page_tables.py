@@ -278,7 +278,8 @@ def _table(
     dots: bool = False,
     wrap_first: bool = False,
 ) -> str:
-    """Escapes every cell. `text` are columns of words; the row called `total` is set apart; `dots` gives each row the colour of its state."""
+    """Escapes every cell. `text` are columns of words; the row called `total` is set apart; `dots` gives each row the colour of its
+    state."""
 
     def cell(number: int, value: str) -> str:
         return f'<td class="text">{escape(value)}</td>' if number in text else f"<td>{escape(value)}</td>"

@@ -93,7 +93,8 @@ def asked_period(since: str | None, until: str | None, now_ms: int, zone: Zone) 
 
 
 def resolve_period(asked: tuple[int | None, int | None], first_ms: int | None, last_ms: int | None, now_ms: int) -> Period:
-    """The period itself: where it was not asked otherwise, from the ledger's first entry to its last; with a beginning asked for, until now."""
+    """The period itself: where it was not asked otherwise, from the ledger's first entry to its last; with a beginning asked for, until
+    now."""
     since_ms, until_ms = asked
     if until_ms is None:
         end_ms = last_ms + 1 if last_ms is not None else now_ms

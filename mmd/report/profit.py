@@ -27,8 +27,9 @@ class OtherIncome:
 
 @dataclass(frozen=True, slots=True)
 class Profit:
-    """In the quote asset, margin assets at par. `fees` were paid and `rebates` received (both as positive figures; rebates are negative commissions and
-    the venue's rewards), `funding` is signed. `net` = realized - fees + rebates + funding. What is in any other asset is in the `by_asset` figures only."""
+    """In the quote asset, margin assets at par. `fees` were paid and `rebates` received (both as positive figures; rebates are negative
+    commissions and the venue's rewards), `funding` is signed. `net` = realized - fees + rebates + funding. What is in any other asset is
+    in the `by_asset` figures only."""
 
     realized: Decimal
     fees: Decimal
@@ -92,8 +93,8 @@ class IncomeBook:
 
 
 def kind_of(row: IncomeRow, symbol: str) -> str:
-    """`funding` and `rebate` of our symbol (or of none), `transfer`, or `other`. Types: V1 "Get Income History"; a type that is not listed there is judged
-    by its name."""
+    """`funding` and `rebate` of our symbol (or of none), `transfer`, or `other`. Types: V1 "Get Income History"; a type that is not
+    listed there is judged by its name."""
     if any(word in row.income_type for word in ("TRANSFER", "DEPOSIT", "WITHDRAW")):
         return "transfer"
     if row.symbol not in ("", symbol):

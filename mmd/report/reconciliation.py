@@ -1,8 +1,9 @@
-"""Does the ledger explain the wallet? Between two moments at which the venue told a balance exactly, what was booked must equal what it changed by.
+"""Does the ledger explain the wallet? Between two moments at which the venue told a balance exactly, what was booked must equal what it
+changed by.
 
-An account update is exact at its transaction time, and of several in one millisecond the last one is. A reading is exact only if nothing happened
-between asking and answer. Where a new account began, the wallets before and after have nothing to do with each other: each stretch is
-taken by itself, and the stretches are added up.
+An account update is exact at its transaction time, and of several in one millisecond the last one is. A reading is exact only if nothing
+happened between asking and answer. Where a new account began, the wallets before and after have nothing to do with each other: each
+stretch is taken by itself, and the stretches are added up.
 """
 
 from __future__ import annotations

@@ -16,8 +16,9 @@ _MEAN = Decimal("1e-12")  # a mean need not end: so many digits of it are kept
 
 @dataclass(frozen=True, slots=True)
 class RoundTrip:
-    """One closed position. `profit` is realised less fees plus rebates in margin assets; `size` is the largest that was held, `fills` counts those
-    of both ways, a fill that turns the position over on either side. `opened_ms` is None where the ledger does not reach back to it."""
+    """One closed position. `profit` is realised less fees plus rebates in margin assets; `size` is the largest that was held, `fills`
+    counts those of both ways, a fill that turns the position over on either side. `opened_ms` is None where the ledger does not reach
+    back to it."""
 
     opened_ms: int | None
     closed_ms: int

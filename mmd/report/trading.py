@@ -36,8 +36,9 @@ NOTHING = Totals(0, 0, 0, _ZERO, {}, {})
 class Trading:
     """What was traded. Volumes are in the quote asset, quantities in the base asset. Shares are parts of one, None without fills.
 
-    `own` are fills of the daemon's orders, `foreign` those of anybody else's on the account, `unknown` those read from the venue's list, which does not
-    say. Maker share (by notional) and spread leave the foreign ones out. `from_history` were read after a gap and have no mids.
+    `own` are fills of the daemon's orders, `foreign` those of anybody else's on the account, `unknown` those read from the venue's list,
+    which does not say. Maker share (by notional) and spread leave the foreign ones out. `from_history` were read after a gap and have no
+    mids.
     """
 
     fills: int

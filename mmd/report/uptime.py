@@ -28,7 +28,8 @@ class StateTime:
 
 @dataclass(frozen=True, slots=True)
 class PauseReason:
-    """How often a reason to pause came up, and for how long it stood. Several can stand at once, so these do not add up to the time paused."""
+    """How often a reason to pause came up, and for how long it stood. Several can stand at once, so these do not add up to the time
+    paused."""
 
     reason: str
     count: int
@@ -49,8 +50,8 @@ class RunEnd:
 
 @dataclass(frozen=True, slots=True)
 class Uptime:
-    """`up_share` is the part of the period in which the daemon ran, `quoting_share` that in which it quoted; None of a period without length.
-    `halts`, `kills` and `runs` are of runs that overlap the period; `ends` are the newest of them, oldest first."""
+    """`up_share` is the part of the period in which the daemon ran, `quoting_share` that in which it quoted; None of a period without
+    length. `halts`, `kills` and `runs` are of runs that overlap the period; `ends` are the newest of them, oldest first."""
 
     up_ms: int
     up_share: float | None
@@ -69,7 +70,8 @@ class Uptime:
 def measure_uptime(
     runs: Sequence[RunRow], states: Iterable[tuple[int, int, str, str]], period: Period, now_ms: int, alive_within_ms: int
 ) -> Uptime:
-    """`states` come run by run in the order of time. A newest run without an end is running if it gave a sign of life within `alive_within_ms`."""
+    """`states` come run by run in the order of time. A newest run without an end is running if it gave a sign of life within
+    `alive_within_ms`."""
     ends = [_run_end(run, is_newest=run is runs[-1], now_ms=now_ms, alive_within_ms=alive_within_ms) for run in runs]
     within = [end for end in ends if period.overlap_ms(end.started_ms, end.ended_ms + 1)]
     tally = _Tally(period)

@@ -18,7 +18,8 @@ class OutputError(MmdError):
 
 @contextmanager
 def whole_files(paths: Sequence[Path]) -> Iterator[list[TextIO]]:
-    """Text files (UTF-8, no newline translation) to write to; they take their names when the block ends well, all of them, and vanish otherwise.
+    """Text files (UTF-8, no newline translation) to write to; they take their names when the block ends well, all of them, and vanish
+    otherwise.
 
     Raises OutputError, at once where a directory cannot be written.
     """

@@ -38,11 +38,29 @@ class HandLedger:
             self.connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, str(value)))
 
     def run(
-        self, start: int = T0, *, alive: int | None = None, end: int | None = None, cause: str | None = None, why: str = "", new_account: bool = False
+        self,
+        start: int = T0,
+        *,
+        alive: int | None = None,
+        end: int | None = None,
+        cause: str | None = None,
+        why: str = "",
+        new_account: bool = False,
     ) -> int:
         self.run_number += 1
         alive = alive if alive is not None else end if end is not None else start
-        self._add("runs", self.run_number, f"s{self.run_number}", "1.0", int(new_account), start, alive, end, cause or ("stop" if end else None), why)
+        self._add(
+            "runs",
+            self.run_number,
+            f"s{self.run_number}",
+            "1.0",
+            int(new_account),
+            start,
+            alive,
+            end,
+            cause or ("stop" if end else None),
+            why,
+        )
         return self.run_number
 
     def fill(
@@ -66,14 +84,32 @@ class HandLedger:
         self._add("wallets", self.run_number, asked, at, asset, balance, "read", "reconcile")
 
     def mark(
-        self, at: int, wallet: str, *, unrealized: str = "0", bid: str | None = "100", ask: str | None = "102", position: str = "0", entry: str = "0"
+        self,
+        at: int,
+        wallet: str,
+        *,
+        unrealized: str = "0",
+        bid: str | None = "100",
+        ask: str | None = "102",
+        position: str = "0",
+        entry: str = "0",
     ) -> None:
         self._add("marks", at, self.run_number, units(bid), units(ask), units(position), entry, wallet, unrealized, "quote", 1)
 
     def state(self, at: int, state: str, *reasons: str) -> None:
         self._add("states", self.run_number, at, state, json.dumps(reasons), None)
 
-    def order(self, at: int, size: str, executed: str, *, done: int | None = 1, status: str | None = "CANCELED", order_id: int | None = 1, amends: int = 0) -> None:
+    def order(
+        self,
+        at: int,
+        size: str,
+        executed: str,
+        *,
+        done: int | None = 1,
+        status: str | None = "CANCELED",
+        order_id: int | None = 1,
+        amends: int = 0,
+    ) -> None:
         self._order += 1
         self._add("orders", self._order, f"mmd-{self._order}", self.run_number, order_id, "BUY", 0, at, None if done is None else at + done, "done", status,
                   units("100"), units(size), units(executed), amends)  # fmt: skip

@@ -127,7 +127,12 @@ def test_files_are_written_whole_or_not_at_all(config: Path, capsys: pytest.Capt
 def test_an_unwritable_path_is_an_error(config: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Named, with the reason, and 1."""
     (tmp_path / "file").write_text("")
-    for arguments in (("--csv", tmp_path / "file"), ("--csv", tmp_path / "file" / "below"), ("--html", tmp_path / "no" / "page.html"), ("--html", tmp_path)):
+    for arguments in (
+        ("--csv", tmp_path / "file"),
+        ("--csv", tmp_path / "file" / "below"),
+        ("--html", tmp_path / "no" / "page.html"),
+        ("--html", tmp_path),
+    ):
         assert run(config, *arguments) == 1, arguments
         message = capsys.readouterr().err
         assert str(arguments[1]) in message and message.count("\n") == 1
@@ -154,7 +159,9 @@ def test_without_the_plotting_library_the_rest_works(config: Path, tmp_path: Pat
     (blocked / "plotly.py").write_text("raise ModuleNotFoundError(\"No module named 'plotly'\", name='plotly')\n")
     environ = {**os.environ, "PYTHONPATH": f"{blocked}:{Path(__file__).parents[2]}"}
     for arguments, code in ((["--json"], 0), (["--csv", str(tmp_path / "csv")], 0), ([], 0), (["--html", str(tmp_path / "page.html")], 78)):
-        done = subprocess.run([sys.executable, "-m", "mmd", "-c", str(config), "report", *arguments], env=environ, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", "mmd", "-c", str(config), "report", *arguments], env=environ, capture_output=True, text=True, check=False
+        )
         assert done.returncode == code, done.stderr
     assert "pip install 'mmd[report]'" in done.stderr
     assert not (tmp_path / "page.html").exists()

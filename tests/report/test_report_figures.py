@@ -18,7 +18,18 @@ def two_fills() -> HandLedger:
     ledger = HandLedger()
     ledger.run(end=T0 + HOUR)
     ledger.fill(T0 + MINUTE, "BUY", "100", "2", fee="0.02", position="2", mid="101", later=("101.5", "102", "99", None))
-    ledger.fill(T0 + 3 * MINUTE, "SELL", "103", "2", realized="6", fee="0.05", maker=False, position="0", mid="102.5", later=("103", "104", None, None))
+    ledger.fill(
+        T0 + 3 * MINUTE,
+        "SELL",
+        "103",
+        "2",
+        realized="6",
+        fee="0.05",
+        maker=False,
+        position="0",
+        mid="102.5",
+        later=("103", "104", None, None),
+    )
     return ledger
 
 
@@ -226,5 +237,10 @@ def test_a_single_fill_has_a_report() -> None:
     ledger.run()
     ledger.fill(T0, "BUY", "100", "1", position="1", mid="101", later=("101",) * 4)
     report = ledger.report()
-    assert (report.trading.fills, report.round_trips.count, report.round_trips.open_position, report.round_trips.open_since_ms) == (1, 0, 1, T0)
+    assert (report.trading.fills, report.round_trips.count, report.round_trips.open_position, report.round_trips.open_since_ms) == (
+        1,
+        0,
+        1,
+        T0,
+    )
     assert all(each.error_bps is None for each in report.mark_outs)

@@ -31,7 +31,16 @@ def full_ledger() -> HandLedger:
     ledger.state(T0 + 2 * MINUTE, "quote")
     for number in range(30):
         at = T0 + 1_000 + number * 13 * HOUR
-        ledger.fill(at, "BUY", "123456.78", "9999.999", fee="0.123456789012345678", position="9999.999", mid="123457", later=("123456", "123455", None, None))
+        ledger.fill(
+            at,
+            "BUY",
+            "123456.78",
+            "9999.999",
+            fee="0.123456789012345678",
+            position="9999.999",
+            mid="123457",
+            later=("123456", "123455", None, None),
+        )
         ledger.fill(at + 5_000, "SELL", "123456.79", "9999.999", realized="99.99999", fee="0.1", asset="SOMETOKEN", position="0", mid="123456", own=0,
                     client="=HYPERLINK(1)")  # fmt: skip
     ledger.update(T0 + 1_000, "1000000000", reason="ORDER")
@@ -85,7 +94,9 @@ def test_json_has_all_keys_always() -> None:
             assert list(value) == list(empty[key]), key
     assert list(full["profit"]) == ["realized", "fees", "rebates", "funding", "net", "fees_by_asset", "rebates_by_asset", "funding_by_asset", "unconverted",
                                     "other_income", "transfers"]  # fmt: skip
-    assert [(each["seconds"], each["side"]) for each in empty["mark_outs"]] == [(s, side) for s in (0, 1, 5, 30, 300) for side in ("all", "buy", "sell")]
+    assert [(each["seconds"], each["side"]) for each in empty["mark_outs"]] == [
+        (s, side) for s in (0, 1, 5, 30, 300) for side in ("all", "buy", "sell")
+    ]
 
 
 def test_json_keeps_every_digit() -> None:
@@ -108,7 +119,13 @@ def test_csv_tables() -> None:
     rows = list(csv.DictReader(io.StringIO(fills.getvalue())))
     assert len(rows) == 60
     first, second = rows[:2]
-    assert (first["time"], first["side"], first["price"], first["size"], first["position"]) == (iso(T0 + 1_000), "BUY", "123456.78", "9999.999", "9999.999")
+    assert (first["time"], first["side"], first["price"], first["size"], first["position"]) == (
+        iso(T0 + 1_000),
+        "BUY",
+        "123456.78",
+        "9999.999",
+        "9999.999",
+    )
     assert (first["mid_0"], first["mark_out_0"], first["mark_out_5"], first["mark_out_30"]) == ("123457", exact(D("0.22") * D("9999.999")), exact(
         D("-1.78") * D("9999.999")), "")  # fmt: skip
     assert (first["commission"], second["mark_out_0"], second["own"]) == ("0.123456789012345678", exact(D("0.79") * D("9999.999")), "0")

@@ -112,7 +112,9 @@ def test_text_from_outside_stays_text(evil_page: str) -> None:
 def test_nothing_is_loaded_from_anywhere(evil_page: str) -> None:
     """No tag names an address, no style imports one, and the policy forbids what a script might try."""
     page = Page(evil_page)
-    assert not [(tag, name) for tag, attributes in page.tags for name in attributes if name in ("src", "href", "srcset", "action", "data", "poster")]
+    assert not [
+        (tag, name) for tag, attributes in page.tags for name in attributes if name in ("src", "href", "srcset", "action", "data", "poster")
+    ]
     assert "@import" not in evil_page.partition("</style>")[0]
     assert "url(" not in evil_page.partition("</style>")[0]
     policy = next(attributes["content"] for tag, attributes in page.tags if attributes.get("http-equiv") == "Content-Security-Policy")
@@ -152,7 +154,9 @@ def luminance(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-@pytest.mark.parametrize(("name", "least"), [("text", 7.0), ("muted", 4.5), ("accent", 4.5), ("gain", 4.5), ("loss", 4.5), ("buy", 3.0), ("sell", 3.0)])
+@pytest.mark.parametrize(
+    ("name", "least"), [("text", 7.0), ("muted", 4.5), ("accent", 4.5), ("gain", 4.5), ("loss", 4.5), ("buy", 3.0), ("sell", 3.0)]
+)
 def test_colours_can_be_read(name: str, least: float) -> None:
     """Contrast against card and page, in both schemes: WCAG 2.2, 1.4.3 and 1.4.11."""
     for scheme in (0, 1):

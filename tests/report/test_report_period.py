@@ -34,7 +34,10 @@ def test_a_moment_is_read(text: str, expected: int) -> None:
     assert parse_moment("--since", text, NOW, UTC) == expected
 
 
-@pytest.mark.parametrize("text", ["", "24", "h", "yesterday", "2026-13-01", "-1d", "1.5h", "99999999999d", "999999999w", "0001-01-01", "2026-11-22T25:00", "１２h x"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "24", "h", "yesterday", "2026-13-01", "-1d", "1.5h", "99999999999d", "999999999w", "0001-01-01", "2026-11-22T25:00", "１２h x"],
+)
 def test_what_is_no_time_is_refused(text: str) -> None:
     """The message names the option, the text, and what is allowed."""
     with pytest.raises(ConfigError, match=r"--until: .*24h"):
@@ -51,7 +54,8 @@ def test_a_period_has_a_length() -> None:
 
 
 def test_what_is_not_asked_comes_from_the_ledger() -> None:
-    """All of it by default; until now (or its last entry, should its clock be ahead) where only a beginning is given; nothing of an empty one."""
+    """All of it by default; until now (or its last entry, should its clock be ahead) where only a beginning is given; nothing of an
+    empty one."""
     assert resolve_period((None, None), 100, 200, 1_000) == (100, 201)
     assert resolve_period((150, None), 100, 200, 1_000) == (150, 1_000)
     assert resolve_period((150, None), 100, 2_000, 1_000) == (150, 2_001)

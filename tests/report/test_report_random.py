@@ -61,7 +61,9 @@ def random_ledger(rng: random.Random) -> tuple[HandLedger, list[dict[str, Any]]]
 
 def slow_mark_out(fills: list[dict[str, Any]], number: int, sign: int | None) -> tuple[int, Fraction, Fraction, list[float]]:
     """Number, amount, net amount and the single ratios in bps of one horizon."""
-    known = [fill for fill in fills if "sign" in fill and fill["own"] != 0 and fill["mids"][number] is not None and sign in (None, fill["sign"])]
+    known = [
+        fill for fill in fills if "sign" in fill and fill["own"] != 0 and fill["mids"][number] is not None and sign in (None, fill["sign"])
+    ]
     amounts = [Fraction(fill["sign"] * (fill["mids"][number] - fill["price"]) * fill["size"]) for fill in known]
     fees = [Fraction(fill["fee"]) for fill in known if fill["asset"] != "BNB"]
     ratios = [float(fill["sign"] * (fill["mids"][number] - fill["price"]) / fill["price"]) * 10_000 for fill in known]
@@ -91,8 +93,12 @@ def check_trips(report: Report, fills: list[dict[str, Any]], where: str) -> None
     assert report.round_trips.count == count, where
     assert float(report.round_trips.profit) == pytest.approx(float(closed), abs=1e-12), where
     known = report.inventory.known_ms
-    assert (report.inventory.long_share or 0) * known == pytest.approx(float(areas["long"] + (T0 + 12 * HOUR - last_at if before > 0 else 0))), where
-    assert (report.inventory.short_share or 0) * known == pytest.approx(float(areas["short"] + (T0 + 12 * HOUR - last_at if before < 0 else 0))), where
+    assert (report.inventory.long_share or 0) * known == pytest.approx(
+        float(areas["long"] + (T0 + 12 * HOUR - last_at if before > 0 else 0))
+    ), where
+    assert (report.inventory.short_share or 0) * known == pytest.approx(
+        float(areas["short"] + (T0 + 12 * HOUR - last_at if before < 0 else 0))
+    ), where
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -55,7 +55,10 @@ def test_a_fill_through_zero_ends_one_and_begins_another() -> None:
     ledger.fill(T0 + 1_000, "BUY", "100", "1", position="1")
     ledger.fill(T0 + 2_000, "SELL", "102", "4", realized="2", fee="0.4", position="-3")
     ledger.fill(T0 + 4_000, "BUY", "101", "3", realized="3", position="0")
-    assert trips(ledger) == [RoundTrip(T0 + 1_000, T0 + 2_000, True, D(1), 2, D(2), D("1.9")), RoundTrip(T0 + 2_000, T0 + 4_000, False, D(3), 2, D(3), D("2.7"))]
+    assert trips(ledger) == [
+        RoundTrip(T0 + 1_000, T0 + 2_000, True, D(1), 2, D(2), D("1.9")),
+        RoundTrip(T0 + 2_000, T0 + 4_000, False, D(3), 2, D(3), D("2.7")),
+    ]
 
 
 def test_what_was_opened_before_is_carried_in() -> None:

@@ -27,7 +27,9 @@ def test_a_line_keeps_its_extremes_and_ends(seed: int) -> None:
     values = [value for _, value in points]
     assert {min(values), max(values)} <= {value for _, value in kept}, f"seed {seed}"
     assert points[0] in kept and points[-1] in kept, f"seed {seed}"
-    assert (min(low for _, low, _ in line.ranges()), max(high for _, _, high in line.ranges())) == (min(values), max(values)), f"seed {seed}"
+    assert (min(low for _, low, _ in line.ranges()), max(high for _, _, high in line.ranges())) == (min(values), max(values)), (
+        f"seed {seed}"
+    )
 
 
 def test_a_short_line_is_kept_whole() -> None:
@@ -80,7 +82,9 @@ def test_a_histogram_counts_every_fill() -> None:
     assert bins.below and bins.above
     assert len(bins.counts) <= 61
     assert bins.edges_bps[0] < 1 < bins.edges_bps[-1]
-    assert sum(count for edge, count in zip(bins.edges_bps, bins.counts) if edge + bins.width_bps / 2 < 1) / 5_002 == pytest.approx(0.5, abs=0.05)
+    assert sum(count for edge, count in zip(bins.edges_bps, bins.counts) if edge + bins.width_bps / 2 < 1) / 5_002 == pytest.approx(
+        0.5, abs=0.05
+    )
 
 
 def test_one_fill_and_none() -> None:

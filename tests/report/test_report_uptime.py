@@ -34,7 +34,10 @@ def test_pauses_by_reason() -> None:
     ledger.state(T0 + 6 * MINUTE, "quote")
     uptime = ledger.report().uptime
     assert (uptime.pauses, uptime.paused_ms) == (2, 3 * MINUTE)
-    assert uptime.pause_reasons == (PauseReason("market stream: no good frame in … ms", 2, 2 * MINUTE), PauseReason("stale book", 1, 2 * MINUTE))
+    assert uptime.pause_reasons == (
+        PauseReason("market stream: no good frame in … ms", 2, 2 * MINUTE),
+        PauseReason("stale book", 1, 2 * MINUTE),
+    )
 
 
 @pytest.mark.parametrize(("reason", "plain"), [
