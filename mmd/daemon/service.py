@@ -78,7 +78,8 @@ class Service:
             faulthandler.enable()  # so that the watchdog's SIGABRT tells on standard error where each thread stood
             log_notice(Notice(Level.INFO, "start", self._start_fields()))
             self._status.start()
-            prepared = self._start()
+            # A supervisor would only start it again and again, and its patience is meant for other faults.
+            prepared = self._start_anew() if self._supervision.is_heard else self._start()
             while prepared is not None:
                 code = self._trade(prepared)
                 if code is not None:
@@ -153,7 +154,7 @@ class Service:
         return {"version": __version__, "config": config.path.name, "symbol": config.symbol, "venue": self._venue.rest_url}
 
     def _start_anew(self) -> Prepared | None:
-        """The start again after the rules have changed; while the symbol is not trading, or the venue does not answer, asked for slowly, for ever."""
+        """The start, supervised or after the rules have changed; while the symbol does not trade, or the venue not answer, asked for slowly, for ever."""
         probe_s = self._config.connection.probe_interval_ms / 1000
         while True:
             self._published.say("starting")

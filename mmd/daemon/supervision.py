@@ -23,6 +23,11 @@ class Supervision:
         self._is_reloading = False
         self._is_stopping = False
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether systemd, or whoever else speaks like it, supervises this process."""
+        return self._notifier.is_heard
+
     def watch(self, threads: Iterable[Watched]) -> None:
         """The process is well for as long as these threads are."""
         self._watchdog.watch(threads)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
+from daemon_rig import Daemon
 
 from mmd.core.messages import Tick
 from mmd.daemon.inbox import Inbox
@@ -108,3 +109,26 @@ def test_an_event_ends_a_wait_at_once(tmp_path: Path) -> None:
     timer.start()
     assert watched.wait(inbox, 30.0) == Tick()
     timer.join()
+
+
+def test_a_supervised_start_waits_for_the_venue(
+    tmp_path: Path, wire: socket.socket, run_daemon: Callable[..., Daemon], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the venue does not answer, it asks for more time to start, says why it waits, and ends cleanly when it is told to; by hand it ends with 75."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody listens there
+        path = tmp_path / "market.yaml"
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        path.write_text(f"symbol: ETHUSDT\nexchange: {{venue: custom, rest_url: '{url}', ws_url: '{url.replace('http', 'ws')}'}}\n")
+        assert run_daemon("-c", path).exit_code() == 75
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "1000000")
+        monkeypatch.delenv("WATCHDOG_PID", raising=False)
+        daemon = run_daemon("-c", path)
+        daemon.wait_for(" waiting ")
+        wire.settimeout(10)
+        words: list[str] = []
+        while not (any(word.startswith("STATUS=waiting: ") for word in words) and "EXTEND_TIMEOUT_USEC=1000000" in words):
+            words += wire.recv(4096).decode().split("\n")
+        assert "READY=1" not in words
+        assert daemon.stop() == 0
