@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -51,6 +52,7 @@ def paths_in(directory: Path) -> list[Path]:
 def write_fills(file: TextIO, rows: Iterable[NamedFillRow], zone: Zone) -> None:
     """Every fill with its mids and mark-outs (quote asset; positive is good for us; empty where the mid is unknown)."""
     writer = _headed(file, _FILL_HEAD)
+    second, second_text = -1, ""
     for row in rows:
         (
             time_ms,
@@ -69,15 +71,18 @@ def write_fills(file: TextIO, rows: Iterable[NamedFillRow], zone: Zone) -> None:
             order_id,
             client_order_id,
         ) = row
+        if time_ms // 1000 != second:  # the same text but for its milliseconds, which stand after its point
+            second = time_ms // 1000
+            second_text = zone.iso(second * 1000)
         edges = ["" if mid is None else _scaled((mid - price if is_buy else price - mid) * size, 16) for mid in mids]
         writer.writerow(
             (
-                zone.iso(time_ms),
+                second_text.replace(".000", f".{time_ms % 1000:03}", 1),
                 time_ms,
                 trade_id,
                 "BUY" if is_buy else "SELL",
-                _scaled(price, 8),
-                _scaled(size, 8),
+                _units(price),
+                _units(size),
                 _scaled(price * size, 16),
                 realized,
                 commission,
@@ -87,8 +92,8 @@ def write_fills(file: TextIO, rows: Iterable[NamedFillRow], zone: Zone) -> None:
                 source,
                 order_id,
                 _inert(client_order_id),
-                "" if position is None else _scaled(position, 8),
-                *("" if mid is None else _scaled(mid, 8) for mid in mids),
+                "" if position is None else _units(position),
+                *("" if mid is None else _units(mid) for mid in mids),
                 *edges,
             )
         )
@@ -135,6 +140,12 @@ def _headed(file: TextIO, head: tuple[str, ...]) -> Writer:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(head)
     return writer
+
+
+@lru_cache(maxsize=50_000)
+def _units(number: int) -> str:
+    """A price, size or mid of the ledger (1e-8); on its grid the same ones come again and again."""
+    return _scaled(number, 8)
 
 
 def _scaled(number: int, decimals: int) -> str:
