@@ -179,7 +179,7 @@ def _on_venue(command: str, config: Config, credentials: Credentials | AgentCred
             if command == "run":
                 if latch.read() is None:
                     latch.reserve()
-                return run_service(config, venue, account_digest(credentials.account), load, _ledger(config, directory), latch)
+                return run_service(config, venue, account_digest(credentials.account), load, _ledger(config, directory), latch, directory)
             Intervention(config, venue).flatten()
     return EXIT_CLEAN
 

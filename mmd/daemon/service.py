@@ -15,6 +15,7 @@ from mmd import __version__
 from mmd.core.engine import Engine
 from mmd.core.errors import ConfigError, MmdError
 from mmd.core.messages import Cause, ClockReading, Event, Finished, Level, Notice, Stop, Tick
+from mmd.daemon.alerts import alerting
 from mmd.daemon.config import Config
 from mmd.daemon.connections import Venue
 from mmd.daemon.inbox import Inbox
@@ -48,7 +49,7 @@ class Service:
     """One market from start to stop: `run()` returns the exit code.
 
     A halt is latched in `latch`, where there is one; the record of account `account` (a digest) is kept at `ledger`, where there is to be one.
-    `load` reads the configuration anew, for SIGHUP.
+    `load` reads the configuration anew, for SIGHUP. `published` is for whoever wants to look on, from any thread.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Service:
         self._environ = environ
         self._supervision = Supervision(environ)
         self._inbox = Inbox()
-        self._published = Published()
+        self.published = self._published = Published()
         self._halt_latched: bool | None = None  # None: there is no halt
         self._ledger = LedgerService(config, ledger, account, venue, self._published, self._not_recorded, self._died)
 
@@ -299,11 +300,21 @@ class Service:
 
 
 def run_service(
-    config: Config, venue: Venue, account: str, load: Callable[[], Config], ledger: Path | None = None, latch: HaltLatch | None = None
+    config: Config, venue: Venue, account: str, load: Callable[[], Config], ledger: Path | None = None, latch: HaltLatch | None = None,
+    state: Path | None = None,
 ) -> int:
-    """Run one market; errors of the start become a line and an exit code."""
+    """Run one market, and alert whoever is to be; errors of the start become a line and an exit code. `state` is where undelivered alerts are kept."""
+    service = Service(config, venue, account, load, ledger, latch)
     try:
-        return Service(config, venue, account, load, ledger, latch).run()
-    except MmdError as error:
-        log_notice(Notice(Level.ERROR, "cannot_start", {"why": error}))
-        return EXIT_CONFIG if isinstance(error, ConfigError) else EXIT_UNREACHABLE if isinstance(error, VenueUnreachable) else EXIT_FAILED
+        with alerting(config, service.published, os.environ, state):
+            try:
+                return service.run()
+            except MmdError as error:
+                return _cannot_start(error)
+    except ConfigError as error:
+        return _cannot_start(error)
+
+
+def _cannot_start(error: MmdError) -> int:
+    log_notice(Notice(Level.ERROR, "cannot_start", {"why": error}))
+    return EXIT_CONFIG if isinstance(error, ConfigError) else EXIT_UNREACHABLE if isinstance(error, VenueUnreachable) else EXIT_FAILED
