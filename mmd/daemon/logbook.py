@@ -32,6 +32,8 @@ _LOGGER = logging.getLogger("mmd")
 # Their debug and info records hold URLs with signatures, and say nothing that our own events don't.
 _CHATTY = ("urllib3", "requests", "websocket", "websockets", "charset_normalizer", "dotenv")
 _FLOODS_EVERY_S = 1.0
+# Nothing is said after it but how it went for those beside the trading, so that the end of the log says how trading has ended.
+_LAST_EVENT = "stopped"
 
 _listeners_lock = threading.Lock()
 _listeners: tuple[Callable[[Notice], None], ...] = ()  # Replaced whole under the lock, read without it.
@@ -161,8 +163,8 @@ class _Log(logging.Handler):
             alike = without_numbers(line.body) if record.levelno > _FILL else line.body
             if not self._floods.admit(line, alike, time.monotonic()):
                 return
-            if self._floods.is_full:
-                self._write_repeated(everything=False)
+            if self._floods.is_full or event == _LAST_EVENT:
+                self._write_repeated(everything=event == _LAST_EVENT)
         self._write(line, self._stamp.text(record.created))
 
     def close(self) -> None:

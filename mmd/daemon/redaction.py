@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from urllib.parse import quote
 
 _STRUCK = "***"
-_STRUCTURAL = re.compile(r"(signature=|listenKey=|X-MBX-APIKEY\W{1,4})[0-9A-Za-z%+/_-]{4,}", re.IGNORECASE)
+# With the stars of what was struck out before, so that no end of a word is left that begins like a known one.
+_STRUCTURAL = re.compile(r"(signature=|listenKey=|X-MBX-APIKEY\W{1,4})[0-9A-Za-z%+/_*-]{4,}", re.IGNORECASE)
 _SHORTEST = 6
 
 _secrets_lock = threading.Lock()

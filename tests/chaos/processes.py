@@ -31,7 +31,7 @@ from mmd.paper.symbols import Symbol
 from mmd.paper.synthetic import SyntheticParameters, SyntheticSource
 from tests.chaos.exchange_records import Records, session_of
 from tests.chaos.rough_proxy import Fault, Ill, RoughProxy, Way
-from tests.daemon.daemon_rig import Daemon
+from tests.daemon.daemon_rig import SECRET, Daemon
 
 COUNTDOWN_S = 5.0
 STOP_S = 5.0
@@ -71,7 +71,7 @@ class Market:
         clock = ExchangeClock()
         symbol = Symbol.named("ETHUSDT")
         source = SyntheticSource(symbol, seed, SyntheticParameters(volatility_bps=3.0, jumps_per_minute=20, level_size=Decimal("0.5"), trade_size=Decimal(1)))
-        account = AccountSpec("paper", "paper", {"USDT": Decimal(10_000)})
+        account = AccountSpec("paper", SECRET, {"USDT": Decimal(10_000)})
         exchange = PaperExchange(symbol, source, start_ms=clock.now_ms(), accounts=(account,), journal_limit=None)
         # A daemon that starts every other second would soon be asked for silence.
         self.server = PaperServer(exchange, clock=clock, settings=ServerSettings(limits=Limits(weight=10**6, orders=10**5)))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from daemon_rig import Daemon, Exchange
+from daemon_rig import SECRET, Daemon, Exchange
 
 
 @pytest.fixture
@@ -18,13 +19,12 @@ def exchange() -> Iterator[Exchange]:
 
 @pytest.fixture
 def run_daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
-    """Starts daemons and ends whatever is left of them."""
-    daemons: list[Daemon] = []
+    """Starts daemons, ends whatever is left of them, and fails where any has written a secret."""
 
-    def start(*arguments: str | Path, secret: str = "paper") -> Daemon:
-        daemons.append(Daemon(*arguments, state=tmp_path / "state", secret=secret))
-        return daemons[-1]
+    def start(*arguments: str | Path, secret: str = SECRET, more: dict[str, str] | None = None) -> Daemon:
+        daemon = Daemon(*arguments, state=tmp_path / "state", secret=secret, more=more)
+        ends.callback(daemon.end)
+        return daemon
 
-    yield start
-    for daemon in daemons:
-        daemon.end()
+    with ExitStack() as ends:
+        yield start

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import re
 import signal
@@ -9,21 +11,32 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
+from dotenv import dotenv_values
+
+from mmd.paper.listen_keys import ListenKeys
 from mmd.paper.options import PaperOptions, build_exchange
 from mmd.paper.orders import Order
 from mmd.paper.runtime import ExchangeClock, PaperServer
 
 WAIT_S = 30.0  # Only a broken daemon needs it.
+# Of the account that all trade on: long and odd enough to be found wherever it is written, in whatever form.
+SECRET = "mmd-test-s3cr3t+with/odd=signs&per%cent"
+
 _QUIET = "strategy: {buy_spread: 0.004, sell_spread: 0.004}"
 
 
 class Daemon:
     """One `mmd` process; its log is read line by line as it comes."""
 
-    def __init__(self, *arguments: str | Path, state: Path, secret: str = "paper") -> None:
-        environment = {**os.environ, "ASTER_API_KEY": "paper", "ASTER_API_SECRET": secret, "STATE_DIRECTORY": str(state)}
+    def __init__(self, *arguments: str | Path, state: Path, secret: str = SECRET, more: dict[str, str] | None = None) -> None:
+        environment = {**os.environ, "ASTER_API_KEY": "paper", "ASTER_API_SECRET": secret, "STATE_DIRECTORY": str(state), **(more or {})}
+        self._environment = environment
+        self._state = state
+        self._configs = [Path(each).absolute() for each in arguments if str(each).endswith(".yaml")]
         self.lines: list[str] = []
         self._grown = threading.Condition()
         self.process = subprocess.Popen(
@@ -71,6 +84,54 @@ class Daemon:
         self._reader.join(WAIT_S)
         if self.process.stdout is not None:
             self.process.stdout.close()
+        leaks = list(self.leaks())
+        assert not leaks, f"secrets were written: {leaks}"
+
+    def leaks(self) -> Iterator[str]:
+        """Where the daemon has written a secret: to its console, or to any file in its state directory or beside its configuration."""
+        secrets = self._secrets()
+        beside = {config.parent for config in self._configs if config.parent.name != "mmd"}
+        files = {path for place in (self._state, *beside) for path in place.rglob("*") if path.is_file() and path.name != ".env" and path not in self._configs}
+        for where, data in [("the console", "\n".join(self.lines).encode()), *((str(path), path.read_bytes()) for path in sorted(files))]:
+            yield from (f"{what} in {where}" for what in found_in(data, secrets))
+
+    def _secrets(self) -> set[str]:
+        """All that it was given, and all listen keys of the exchanges in this process; what is too short to be told from other words is left out."""
+        names = ("ASTER_API_KEY", "ASTER_API_SECRET", "ASTER_SIGNER_KEY", "MMD_ALERT_WEBHOOK")
+        places = [self._environment, *(dotenv_values(config.parent / ".env", interpolate=False) for config in self._configs)]
+        given = [place.get(name) or "" for place in places for name in names]
+        return {secret.removeprefix("0x") for secret in given if len(secret) >= 12} | LISTEN_KEYS
+
+
+LISTEN_KEYS: set[str] = set()
+_open_listen_key = ListenKeys.open
+
+
+def _open_and_note(keys: ListenKeys, api_key: str, now_ms: int) -> str:
+    listen_key = _open_listen_key(keys, api_key, now_ms)
+    LISTEN_KEYS.add(listen_key)
+    return listen_key
+
+
+ListenKeys.open = _open_and_note  # type: ignore[method-assign]
+
+
+def forms(secret: str) -> set[bytes]:
+    """The ways in which a secret may have been written: as it is, quoted for addresses and for JSON, in hexadecimal, in base64 within whatever else."""
+    raw = secret.encode()
+    found = {raw, quote(secret).encode(), quote(secret, safe="").encode(), quote_plus(secret).encode(), json.dumps(secret)[1:-1].encode(), raw.hex().encode(), raw.hex().upper().encode()}
+    for before in range(3):
+        # Of the base64 of a text around it, the part that depends on the secret alone.
+        whole = base64.b64encode(b"\0" * before + raw)
+        part = whole[-(-before * 8 // 6) : (before + len(raw)) * 8 // 6]
+        found |= {part, part.replace(b"+", b"-").replace(b"/", b"_")}
+    return found
+
+
+def found_in(data: bytes, secrets: Iterable[str]) -> list[str]:
+    """Which of the secrets stand in the bytes, in any form, and whether a signature does."""
+    found = [f"{secret[:6]}… ({len(secret)} characters)" for secret in secrets if any(form in data for form in forms(secret))]
+    return found + (["a signature"] if re.search(rb"signature\W{1,6}(?:0x)?[0-9a-fA-F]{16,}", data) else [])
 
 
 class Exchange:
@@ -78,7 +139,7 @@ class Exchange:
 
     def __init__(self, seed: int = 1, ports: tuple[int, int] = (0, 0)) -> None:
         clock = ExchangeClock()
-        self.options = PaperOptions(seed=seed)
+        self.options = PaperOptions(seed=seed, api_secret=SECRET)
         self.server = PaperServer(build_exchange(self.options, clock.now_ms()), clock=clock, rest_port=ports[0], ws_port=ports[1])
         self.server.start()
         self.ports = int(self.server.rest_url.rpartition(":")[2]), int(self.server.ws_url.rpartition(":")[2])

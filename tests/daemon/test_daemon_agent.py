@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from daemon_rig import Daemon
+from daemon_rig import SECRET, Daemon
 
 from mmd.core.errors import ConfigError
 from mmd.core.messages import Refusal
@@ -194,7 +194,7 @@ class Served:
 
     def __init__(self) -> None:
         clock = ExchangeClock()
-        options = PaperOptions(volatility=0.0)
+        options = PaperOptions(volatility=0.0, api_secret=SECRET)
         self.server = PaperServer(build_exchange(options, clock.now_ms()), clock=clock, settings=ServerSettings(agents=options.agents))
         self.server.start()
 
@@ -216,7 +216,7 @@ def test_limits_on_fills_are_set_at_the_venue_too(tmp_path: Path, auth: str, cha
     served = Served()
     try:
         config = load_config(served.config(tmp_path, auth, "risk: {max_fill_size: 5, fill_window: 2}"))
-        venue = connect(config, load_credentials(config, ENVIRON | {"ASTER_API_KEY": "paper", "ASTER_API_SECRET": "paper"}))
+        venue = connect(config, load_credentials(config, ENVIRON | {"ASTER_API_KEY": "paper", "ASTER_API_SECRET": SECRET}))
         prepare(config, venue, venue.client(), lambda notice: None, change=change)
         with served.server.lock:
             kept = served.server.exchange.accounts["paper"].mmp

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from binance.um_futures import UMFutures
-from daemon_rig import Exchange
+from daemon_rig import SECRET, Exchange
 
 from mmd.daemon.cli import main
 from mmd.daemon.state_directory import Halt, HaltLatch, market_name
@@ -38,7 +38,7 @@ class SkewedClock(ExchangeClock):
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ASTER_API_KEY", "paper")
-    monkeypatch.setenv("ASTER_API_SECRET", "paper")
+    monkeypatch.setenv("ASTER_API_SECRET", SECRET)
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
 
 
@@ -84,7 +84,7 @@ def test_a_wrong_key_and_a_wrong_secret(exchange: Exchange, tmp_path: Path, caps
 
 def test_hedge_mode(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One-way mode is demanded, and it is the one failure: what cannot be read in this mode is left out."""
-    UMFutures("paper", "paper", base_url=exchange.server.rest_url).change_position_mode(dualSidePosition="true")
+    UMFutures("paper", SECRET, base_url=exchange.server.rest_url).change_position_mode(dualSidePosition="true")
     code, findings = checked(exchange.config(tmp_path), capsys)
     assert code == 78 and "one-way" in findings["position mode"]["way_out"]
     assert [subject for subject, finding in findings.items() if finding["verdict"] == "fail"] == ["position mode"]
@@ -92,7 +92,7 @@ def test_hedge_mode(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_isolated_margin_in_multi_assets_mode(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The two exclude each other, and it is said which of them to change."""
-    UMFutures("paper", "paper", base_url=exchange.server.rest_url).change_multi_asset_mode(multiAssetsMargin="true")
+    UMFutures("paper", SECRET, base_url=exchange.server.rest_url).change_multi_asset_mode(multiAssetsMargin="true")
     code, findings = checked(exchange.config(tmp_path, "strategy: {margin_type: isolated}"), capsys)
     assert code == 78 and "multi-assets" in findings["margin mode"]["text"]
     assert findings["margin type"]["verdict"] == "fail" and "strategy.margin_type" in findings["margin type"]["way_out"]
@@ -109,7 +109,7 @@ def test_a_file_that_others_can_write(exchange: Exchange, tmp_path: Path, capsys
 
 def test_little_room_below_the_rate_limit(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With more than half of the address's weight spent there is somebody else on it: a warning."""
-    client = UMFutures("paper", "paper", base_url=exchange.server.rest_url)
+    client = UMFutures("paper", SECRET, base_url=exchange.server.rest_url)
     for _ in range(65):
         client.commission_rate(symbol="ETHUSDT")
     code, findings = checked(exchange.config(tmp_path), capsys)
@@ -119,7 +119,7 @@ def test_little_room_below_the_rate_limit(exchange: Exchange, tmp_path: Path, ca
 def test_a_clock_half_a_minute_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It is told, with the way out, and forbids nothing: requests follow the venue's clock."""
     clock = SkewedClock()
-    server = PaperServer(build_exchange(PaperOptions(), clock.now_ms()), clock=clock)
+    server = PaperServer(build_exchange(PaperOptions(api_secret=SECRET), clock.now_ms()), clock=clock)
     server.start()
     config = tmp_path / "market.yaml"
     config.write_text(
@@ -163,7 +163,7 @@ def test_no_network(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_what_stands_on_the_account_is_told(exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A position, an order that is not ours and spreads below the fees are warned of; the quote is then a reduce-only one."""
-    client = UMFutures("paper", "paper", base_url=exchange.server.rest_url)
+    client = UMFutures("paper", SECRET, base_url=exchange.server.rest_url)
     client.new_order(symbol="ETHUSDT", side="BUY", type="MARKET", quantity="0.1")
     client.new_order(symbol="ETHUSDT", side="BUY", type="LIMIT", timeInForce="GTC", quantity="0.1", price="2300.00")
     code, findings = checked(exchange.config(tmp_path, "strategy: {buy_spread: 0.0001, sell_spread: 0.0001}"), capsys)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from binance.um_futures import UMFutures
-from daemon_rig import Daemon, Exchange
+from daemon_rig import SECRET, Daemon, Exchange
 
 from mmd.core.errors import ConfigError
 from mmd.core.messages import Notice
@@ -76,7 +76,7 @@ def run(exchange: Exchange, tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
 
 
 def leave_an_order(exchange: Exchange) -> None:
-    client = UMFutures("paper", "paper", base_url=exchange.server.rest_url)
+    client = UMFutures("paper", SECRET, base_url=exchange.server.rest_url)
     client.new_order(symbol="ETHUSDT", side="BUY", type="LIMIT", timeInForce="GTC", quantity="0.1", price="2300.00", newClientOrderId="mmd-left-1")
 
 
@@ -163,7 +163,7 @@ def test_a_halt_is_latched_although_the_disk_has_become_full(exchange: Exchange,
     daemon = run(disk.path, text=UNRECORDED)
     daemon.wait_for(r" placed ")
     disk.fill()
-    UMFutures("paper", "paper", base_url=exchange.server.rest_url).change_leverage(symbol="ETHUSDT", leverage=7)
+    UMFutures("paper", SECRET, base_url=exchange.server.rest_url).change_leverage(symbol="ETHUSDT", leverage=7)
     assert daemon.exit_code() == 1
     assert exchange.open_orders() == []
     assert any(" halted " in line for line in daemon.lines), daemon.lines

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from binance.um_futures import UMFutures
-from daemon_rig import Daemon, Exchange
+from daemon_rig import SECRET, Daemon, Exchange
 
 from mmd.core.errors import ConfigError
 from mmd.daemon.state_directory import Halt, HaltLatch, InstanceLock, market_name, state_directory
@@ -18,7 +18,7 @@ Run = Callable[..., Daemon]
 
 
 def client(exchange: Exchange) -> UMFutures:
-    return UMFutures("paper", "paper", base_url=exchange.server.rest_url)
+    return UMFutures("paper", SECRET, base_url=exchange.server.rest_url)
 
 
 def test_cancel_removes_what_a_killed_daemon_left(exchange: Exchange, run_daemon: Run, tmp_path: Path) -> None:

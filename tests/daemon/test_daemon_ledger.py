@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from daemon_rig import WAIT_S, Daemon, Exchange
+from daemon_rig import SECRET, WAIT_S, Daemon, Exchange
 
 from mmd.paper.account import Account, AccountSpec
 from mmd.paper.exchange import PaperExchange
@@ -34,7 +34,7 @@ class Charging(Exchange):
         clock = ExchangeClock()
         symbol = Symbol.named("ETHUSDT")
         paper = PaperExchange(
-            symbol, SyntheticSource(symbol, 3), start_ms=clock.now_ms(), accounts=(AccountSpec("paper", "paper", DEPOSITS),), funding_interval_ms=FUNDING_MS
+            symbol, SyntheticSource(symbol, 3), start_ms=clock.now_ms(), accounts=(AccountSpec("paper", SECRET, DEPOSITS),), funding_interval_ms=FUNDING_MS
         )
         paper.accounts["paper"].commission_asset = "USDF"
         self.server = PaperServer(paper, clock=clock)

@@ -114,6 +114,12 @@ def test_a_secret_inside_another_leaves_no_rest() -> None:
     assert redact("x abcdefgh-ijkl abcdefgh y") == "x *** *** y"
 
 
+def test_a_word_that_begins_like_a_secret_leaves_no_rest_where_a_secret_stands() -> None:
+    """What stands as a signature, key or listen key goes as a whole, also after a known beginning was struck out of it."""
+    conceal(["abcdefgh"])
+    assert redact("signature=abcdefgh12&listenKey=abcdefgh1234&x=1") == "signature=***&listenKey=***&x=1"
+
+
 def test_the_paper_key_does_not_garble_the_log() -> None:
     """A word as short as the paper exchange's key is no secret."""
     conceal(["paper"])
@@ -300,6 +306,17 @@ def test_errors_of_different_content_are_all_written(tmp_path: Path) -> None:
         log_notice(Notice(Level.ERROR, "refused", {"code": -1000 - n}))
         log_notice(Notice(Level.ERROR, "refused", {"why": "cause " + "x" * n}))
     assert len(words(path)) == 200
+
+
+def test_counts_come_before_the_end_of_trading(tmp_path: Path) -> None:
+    """The last line is the one that says how it ended, not a count of what came before."""
+    path = tmp_path / "a.log"
+    open_log(file_log(path), "eth")
+    for _ in range(8):
+        log_notice(Notice(Level.WARNING, "again", {"x": 1}))
+    log_notice(Notice(Level.INFO, "stopped", {"open_orders": 0}))
+    close_log()
+    assert words(path)[-2:] == ["WARNING again", "INFO stopped"]
 
 
 def test_a_count_is_told_while_nothing_else_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 from binance.um_futures import UMFutures
-from daemon_rig import Daemon, Exchange
+from daemon_rig import SECRET, Daemon, Exchange
 
 ETC = Path(__file__).parents[2] / "etc" / "mmd"
 RECORDING = Path(__file__).parents[3] / "shared" / "data" / "ethusdt_20240808.gz"
@@ -24,7 +24,7 @@ LIVELY = "strategy: {buy_spread: 0.0001, sell_spread: 0.0001}"
 
 def client(exchange: Exchange) -> UMFutures:
     """Somebody else trading on the same account."""
-    return UMFutures("paper", "paper", base_url=exchange.server.rest_url)
+    return UMFutures("paper", SECRET, base_url=exchange.server.rest_url)
 
 
 def trade(exchange: Exchange, side: str, quantity: str) -> None:
