@@ -1,4 +1,4 @@
-"""The command line: `mmd -c FILE [check [--json] | cancel | flatten | resume | status … | alert | report …]`, `mmd paper …`, `mmd --version`.
+"""The command line: `mmd status --all`, `mmd -c FILE [check [--json] | cancel | flatten | resume | status … | alert | report …]`, `mmd paper …`, `mmd --version`.
 
 Exit codes: 0 clean, 78 configuration or credentials (a supervisor must not restart), 75 venue unreachable at the start, 1 anything else.
 """
@@ -30,6 +30,7 @@ from mmd.daemon.report_command import ReportOptions, run_report
 from mmd.daemon.service import EXIT_CLEAN, EXIT_CONFIG, EXIT_FAILED, EXIT_UNREACHABLE, run_service
 from mmd.daemon.startup import VenueUnreachable
 from mmd.daemon.state_directory import HaltLatch, InstanceLock, account_digest, market_name, state_directory
+from mmd.daemon.status_all import show_all
 from mmd.daemon.status_command import show_status
 
 _COMMANDS = {
@@ -77,11 +78,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="mmd", description="A market-making daemon for the Aster perpetual-futures exchange.", allow_abbrev=False)
     parser.epilog = "`mmd paper --help` describes the paper exchange on its own."
     parser.add_argument("--version", action="version", version=f"mmd {__version__}")
-    parser.add_argument("-c", "--config", metavar="FILE", required=True, help="the configuration, one YAML file a market")
+    parser.add_argument("-c", "--config", metavar="FILE", help="the configuration, one YAML file a market")
     parser.add_argument("--symbol", metavar="S", help="trade S instead of the configured symbol")
     parser.add_argument("--data", metavar="PATH", help="with the paper market replay: the recording to play")
     parser.add_argument("--json", action="store_true", help="with check, status, report: the findings, the status, the figures as one JSON object")
     parser.add_argument("--watch", action="store_true", help="with status: a live view that fills the terminal, until q (extra [watch])")
+    parser.add_argument("--all", action="store_true", help="with status: a line for each market of this host, without -c")
     parser.add_argument("--offline", action="store_true", help="with check: only what can be told without the network")
     _add_report_options(parser)
     helps = "; ".join(f"{name}: {text}" for name, text in _COMMANDS.items())
@@ -109,6 +111,10 @@ def _report_options(arguments: argparse.Namespace) -> ReportOptions:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.offline and arguments.command != "check":
         raise ConfigError("--offline is only for check (see mmd --help)")
+    if arguments.all:
+        return _all(arguments)
+    if arguments.config is None:
+        raise ConfigError("-c FILE is needed: the configuration, one YAML file a market (see mmd --help)")
     overrides = {"paper.data": arguments.data} if arguments.data is not None else {}
     report_options = _report_options(arguments)
 
@@ -140,6 +146,14 @@ def _run(arguments: argparse.Namespace) -> int:
         return _on_venue(command, config, credentials, load, arguments.json)
     finally:
         close_log()
+
+
+def _all(arguments: argparse.Namespace) -> int:
+    if arguments.command != "status":
+        raise ConfigError("--all is only for status (see mmd --help)")
+    if arguments.watch or arguments.config is not None:
+        raise ConfigError("--all goes with neither -c nor --watch: it tells of every market, once")
+    return show_all(os.environ, as_json=arguments.json)
 
 
 def _on_embedded_exchange(

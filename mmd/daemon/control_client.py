@@ -9,35 +9,38 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mmd.core.errors import ConfigError, MmdError
-from mmd.daemon.control import address_of, control_path
+from mmd.core.errors import MmdError
+from mmd.daemon.control import address_of
+from mmd.daemon.state_directory import state_path
 
 _TIMEOUT_S = 3.0
 # Where systemd's units keep theirs, for an operator whose shell has no such variables.
-_INSTALLED = ("/run/mmd", "/var/lib/mmd")
+INSTALLED = ("/run/mmd", "/var/lib/mmd")
 
 
 class NotRunning(MmdError):
     """No daemon answers."""
 
 
+def control_directories(environ: Mapping[str, str], installed: Iterable[str] = INSTALLED) -> list[Path]:
+    """Every directory in which a daemon of this host may have its control socket or keep its state, the likeliest first. Looks at nothing."""
+    runtime = environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
+    places = [*([Path(runtime)] if runtime else []), state_path(environ), *map(Path, installed)]
+    return list(dict.fromkeys(places))
+
+
 class ControlClient:
     """Asks the daemon of the configuration called `name`, wherever its socket may be."""
 
-    def __init__(self, name: str, environ: Mapping[str, str], installed: Iterable[str] = _INSTALLED) -> None:
-        found = [Path(directory) / f"{name}.sock" for directory in installed]
-        try:
-            found.insert(0, control_path(name, environ))
-        except ConfigError:
-            pass  # Whoever only looks needs no state directory of his own.
-        self._paths = found
+    def __init__(self, name: str, environ: Mapping[str, str], installed: Iterable[str] = INSTALLED) -> None:
+        self._paths = [directory / f"{name}.sock" for directory in control_directories(environ, installed)]
 
     def status(self) -> dict[str, Any]:
         """The status. Raises NotRunning where nobody listens, MmdError where the answer is none or access is denied."""
         denied: OSError | None = None
         for path in self._paths:
             try:
-                return _ask(path)
+                return ask(path)
             except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
                 continue
             except PermissionError as error:
@@ -61,7 +64,8 @@ class _UnixConnection(http.client.HTTPConnection):
             self.sock.connect(address)
 
 
-def _ask(path: Path) -> dict[str, Any]:
+def ask(path: Path) -> dict[str, Any]:
+    """The status of whoever listens there. Raises OSError, HTTPException or ValueError where it is not to be had."""
     connection = _UnixConnection(path)
     try:
         connection.request("GET", "/status.json")

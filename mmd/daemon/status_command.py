@@ -17,7 +17,7 @@ from typing import Any
 from mmd.core.errors import ConfigError, MmdError
 from mmd.daemon.config import Config
 from mmd.daemon.control_client import ControlClient, NotRunning
-from mmd.daemon.state_directory import HaltLatch, state_directory
+from mmd.daemon.state_directory import HaltLatch, state_path
 from mmd.daemon.status_text import status_text
 
 
@@ -49,22 +49,23 @@ def show_status(config: Config, environ: Mapping[str, str], *, as_json: bool, wa
 
 def what_is_left(config: Config, environ: Mapping[str, str]) -> list[str]:
     """What a daemon that is not running has left behind: its halt, and the end of its last run."""
-    try:
-        directory = state_directory(environ)
-    except ConfigError:
-        return []
-    found = []
+    directory, found = state_path(environ), []
     for path in sorted(directory.glob(f"{config.symbol}-*.halt")):
         halt = HaltLatch(directory, path.stem).read()
         if halt is not None:
             found.append(f"trading of {config.symbol} was halted at {halt.time}: {halt.reason}; clear it with `mmd -c {config.path} resume`")
     ledger = directory / f"{config.name}.ledger" if config.ledger.file == "auto" else Path(config.ledger.file)
-    last = _last_run(ledger) if config.ledger.file != "none" and ledger.exists() else None
-    if last is not None:
-        alive_ms, ended_ms, cause, why = last
-        end = f"ended at {_utc(ended_ms)}: {cause}, {why}" if ended_ms is not None else f"was cut off; the last sign of life is of {_utc(alive_ms)}"
-        found.append(f"the last run {end}")
-    return found
+    end = end_of_last_run(ledger) if config.ledger.file != "none" and ledger.exists() else None
+    return [*found, end] if end is not None else found
+
+
+def end_of_last_run(ledger: Path) -> str | None:
+    """How the last run ended, in words, by its ledger; None where that does not tell."""
+    last = _last_run(ledger)
+    if last is None:
+        return None
+    alive_ms, ended_ms, cause, why = last
+    return "the last run " + (f"ended at {_utc(ended_ms)}: {cause}, {why}" if ended_ms is not None else f"was cut off; the last sign of life is of {_utc(alive_ms)}")
 
 
 def _last_run(ledger: Path) -> Any:

@@ -155,7 +155,7 @@ def test_the_client_finds_a_socket_elsewhere_and_tells_the_ways_to_fail_apart(tm
         monkeypatch.setattr(control_client, "_TIMEOUT_S", 0.2)
         with pytest.raises(MmdError, match="does not answer"):
             client.status()
-    monkeypatch.setattr(control_client, "_ask", refuse)
+    monkeypatch.setattr(control_client, "ask", refuse)
     with pytest.raises(MmdError, match="another user's"):
         client.status()
 
