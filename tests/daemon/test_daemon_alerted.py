@@ -8,7 +8,7 @@ from pathlib import Path
 
 from alert_rig import OK, hook
 from binance.um_futures import UMFutures
-from daemon_rig import Daemon, Exchange
+from daemon_rig import SECRET, Daemon, Exchange
 
 Run = Callable[..., Daemon]
 
@@ -19,7 +19,7 @@ def test_a_halt_arrives_through_a_webhook_that_fails_at_first(exchange: Exchange
         config = exchange.config(tmp_path, f"alerts: {{webhook: '{served.url}', on: [halt]}}")
         daemon = run_daemon("-c", config)
         daemon.wait_for(r" placed ")
-        UMFutures("paper", "paper", base_url=exchange.server.rest_url).change_leverage(symbol="ETHUSDT", leverage=7)
+        UMFutures("paper", SECRET, base_url=exchange.server.rest_url).change_leverage(symbol="ETHUSDT", leverage=7)
         began = time.monotonic()
         assert daemon.exit_code() == 1
         assert time.monotonic() - began < 6
