@@ -89,18 +89,20 @@ class Daemon:
 
     def leaks(self) -> Iterator[str]:
         """Where the daemon has written a secret: to its console, or to any file in its state directory or beside its configuration."""
-        secrets = self._secrets()
+        secrets = self.secrets()
         beside = {config.parent for config in self._configs if config.parent.name != "mmd"}
         files = {path for place in (self._state, *beside) for path in place.rglob("*") if path.is_file() and path.name != ".env" and path not in self._configs}
         for where, data in [("the console", "\n".join(self.lines).encode()), *((str(path), path.read_bytes()) for path in sorted(files))]:
             yield from (f"{what} in {where}" for what in found_in(data, secrets))
 
-    def _secrets(self) -> set[str]:
+    def secrets(self) -> set[str]:
         """All that it was given, and all listen keys of the exchanges in this process; what is too short to be told from other words is left out."""
         names = ("ASTER_API_KEY", "ASTER_API_SECRET", "ASTER_SIGNER_KEY", "MMD_ALERT_WEBHOOK")
         places = [self._environment, *(dotenv_values(config.parent / ".env", interpolate=False) for config in self._configs)]
         given = [place.get(name) or "" for place in places for name in names]
-        return {secret.removeprefix("0x") for secret in given if len(secret) >= 12} | LISTEN_KEYS
+        long = {secret.removeprefix("0x") for secret in given if len(secret) >= 12}
+        parts = {part for secret in long if "://" in secret for part in re.split(r"[/?&=]", secret) if len(part) >= 12 and "." not in part}
+        return long | parts | LISTEN_KEYS
 
 
 LISTEN_KEYS: set[str] = set()
@@ -131,7 +133,7 @@ def forms(secret: str) -> set[bytes]:
 def found_in(data: bytes, secrets: Iterable[str]) -> list[str]:
     """Which of the secrets stand in the bytes, in any form, and whether a signature does."""
     found = [f"{secret[:6]}… ({len(secret)} characters)" for secret in secrets if any(form in data for form in forms(secret))]
-    return found + (["a signature"] if re.search(rb"signature\W{1,6}(?:0x)?[0-9a-fA-F]{16,}", data) else [])
+    return found + (["a signature"] if re.search(rb"(?i)signature\W{1,6}(?:0x)?[0-9a-fA-F]{16,}", data) else [])
 
 
 class Exchange:
