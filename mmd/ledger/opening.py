@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 import sqlite3
+import stat
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ def hold(path: Path) -> IO[bytes]:
     """
     try:
         _make(path)
+        _refuse_what_is_no_file(path)
         held = open(path, "rb")  # noqa: SIM115 (open for as long as the lock is held)
     except OSError as error:
         raise _not_writable(path, error.strerror or str(error)) from error
@@ -97,6 +99,7 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     if not path.exists():
         raise ConfigError(f"{path}: there is no ledger yet; the daemon makes it when it first runs with this configuration")
     try:
+        _refuse_what_is_no_file(path)
         connection = _connect_to_read(path)
         try:
             version = _checked_version(connection, path)
@@ -123,6 +126,12 @@ def advice(error: Exception) -> str:
     if "malformed" in text or "not a database" in text or "corrupt" in text:
         return "it is damaged: move it away (`sqlite3 FILE .recover` reads what can be read)"
     return "look at the disk"
+
+
+def _refuse_what_is_no_file(path: Path) -> None:
+    """Opening a pipe waits for its other end, for ever, and no signal would be heard. Raises ConfigError, OSError."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ConfigError(f"{path}: the ledger cannot be opened: it is no regular file; {_WAY_OUT}")
 
 
 # --- for writing ----------------------------------------------------------------------------------------------------------------------

@@ -126,6 +126,21 @@ def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path, content: bytes) -> 
     assert path.read_bytes() == content
 
 
+@pytest.mark.parametrize("linked", [False, True], ids=["pipe", "link to a pipe"])
+def test_a_pipe_is_refused_at_once(tmp_path: Path, linked: bool) -> None:
+    """By a writer and by a reader: opening it would wait for its other end for ever, deaf to signals."""
+    path = tmp_path / "eth.ledger"
+    os.mkfifo(tmp_path / "pipe" if linked else path)
+    if linked:
+        path.symlink_to(tmp_path / "pipe")
+    opens = "import sys; from pathlib import Path; from mmd.ledger.opening import hold, open_for_reading; {}(Path(sys.argv[1]))"
+    for name in ("hold", "open_for_reading"):
+        done = subprocess.run(
+            [sys.executable, "-c", opens.format(name), path], capture_output=True, text=True, check=False, timeout=20, cwd=Path(__file__).parents[2]
+        )
+        assert "ConfigError" in done.stderr and "it is no regular file; move it away" in done.stderr
+
+
 def test_another_program_s_database_is_refused(tmp_path: Path) -> None:
     """SQLite it may be, but it is not ours."""
     path = tmp_path / "eth.ledger"
