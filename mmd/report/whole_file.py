@@ -21,8 +21,9 @@ def whole_files(paths: Sequence[Path]) -> Iterator[list[TextIO]]:
     """Text files (UTF-8, no newline translation) to write to; they take their names when the block ends well, all of them, and vanish
     otherwise.
 
-    Raises OutputError, at once where a directory cannot be written.
+    Raises OutputError, at once where a directory cannot be written, or where something else than a file has the name.
     """
+    targets: list[Path] = []
     temporary: list[Path] = []
     current = paths[0] if paths else Path()
     try:
@@ -30,25 +31,31 @@ def whole_files(paths: Sequence[Path]) -> Iterator[list[TextIO]]:
             files: list[TextIO] = []
             for path in paths:
                 current = path
-                if path.is_dir():
-                    raise OutputError(f"{path}: cannot be written: it is a directory")
-                descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+                targets.append(_target_of(path))
+                descriptor, name = tempfile.mkstemp(dir=targets[-1].parent, prefix=f".{path.name}.")
                 temporary.append(Path(name))
                 files.append(stack.enter_context(open(descriptor, "w", encoding="utf-8", newline="")))
             yield files
             for file in files:
                 file.flush()
                 os.fsync(file.fileno())
-        for path, written in zip(paths, temporary):
+        for path, target, written in zip(paths, targets, temporary):
             current = path
             os.chmod(written, 0o666 & ~_umask())
-            os.replace(written, path)
+            os.replace(written, target)
     except OSError as error:
         raise OutputError(f"{current}: cannot be written: {error.strerror or error}") from error
     finally:
         for leftover in temporary:
             with suppress(FileNotFoundError):
                 leftover.unlink()
+
+
+def _target_of(path: Path) -> Path:
+    """The file itself where the path is a link. Raises OutputError where a device, a pipe or a directory would be replaced by a file."""
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path}: cannot be written: {'it is a directory' if path.is_dir() else 'it is no regular file'}")
+    return path.resolve()
 
 
 def make_directory(path: Path) -> None:

@@ -138,6 +138,26 @@ def test_an_unwritable_path_is_an_error(config: Path, capsys: pytest.CaptureFixt
         assert str(arguments[1]) in message and message.count("\n") == 1
 
 
+def test_a_device_or_a_pipe_is_not_replaced(config: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A superuser's `--html /dev/null` must leave /dev/null a device for everybody else; the same through a link."""
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for path in (pipe, link):
+        assert run(config, "--html", path) == 1
+        assert capsys.readouterr().err == f"mmd: {path}: cannot be written: it is no regular file\n"
+    assert pipe.is_fifo() and link.is_symlink()
+
+
+def test_a_link_stays_a_link(config: Path, tmp_path: Path) -> None:
+    """The file that it leads to is replaced, in its own directory."""
+    (tmp_path / "web").mkdir()
+    link, page = tmp_path / "report.html", tmp_path / "web" / "page.html"
+    link.symlink_to(page)
+    assert run(config, "--html", link) == 0
+    assert link.is_symlink() and page.read_text().startswith("<!DOCTYPE html>")
+
+
 def test_a_page_is_one_file(config: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Readable by those whom the umask lets, and nothing beside it."""
     pytest.importorskip("plotly", reason="the extra [report] is not installed")
