@@ -9,6 +9,7 @@ from typing import NamedTuple
 from mmd.core.errors import ConfigError
 
 HOUR_MS = 3_600_000
+_YEAR_9999_MS = 253_370_764_800_000  # local time of later moments may be more than a calendar holds
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": HOUR_MS, "d": 24 * HOUR_MS, "w": 7 * 24 * HOUR_MS}
 _AGO = re.compile(r"(\d{1,9})([smhdw])")
 _ALLOWED = "a span like 90m, 24h, 7d or 2w, a date like 2026-11-20, or an ISO time like 2026-11-20T08:00 (with or without Z or +02:00)"
@@ -77,6 +78,8 @@ def parse_moment(option: str, text: str, now_ms: int, zone: Zone) -> int:
             raise ConfigError(f"{option}: {text!r} is no time; give {_ALLOWED}") from error
     if found_ms < 0:
         raise ConfigError(f"{option}: {text!r} lies before 1970; give {_ALLOWED}")
+    if found_ms >= _YEAR_9999_MS:
+        raise ConfigError(f"{option}: {text!r} lies after the year 9998; give {_ALLOWED}")
     return found_ms
 
 

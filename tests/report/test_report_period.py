@@ -36,7 +36,7 @@ def test_a_moment_is_read(text: str, expected: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "24", "h", "yesterday", "2026-13-01", "-1d", "1.5h", "99999999999d", "999999999w", "0001-01-01", "2026-11-22T25:00", "１２h x"],
+    ["", "24", "h", "yesterday", "2026-13-01", "-1d", "1.5h", "99999999999d", "999999999w", "0001-01-01", "2026-11-22T25:00", "9999-12-31T23:59:59-12:00", "１２h x"],
 )
 def test_what_is_no_time_is_refused(text: str) -> None:
     """The message names the option, the text, and what is allowed."""
