@@ -22,12 +22,12 @@ _mmd() {
     for each in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         case $each in
             check) options+=" --json --offline" commands= ;;
-            status) options+=" --json --watch" commands= ;;
+            status) options+=" --json --watch --all" commands= ;;
             report) options+=" --json --since --until --csv --html" commands= ;;
             run | cancel | flatten | resume | alert) commands= ;;
         esac
     done
-    [[ $COMP_CWORD == 1 ]] && commands="paper"
+    [[ $COMP_CWORD == 1 ]] && commands="paper status"
     COMPREPLY=($(compgen -W "$commands $options" -- "$word"))
 }
 complete -F _mmd mmd
