@@ -334,8 +334,16 @@ class Oracle:
         if own and countdown_ms is not None and self._silent_until_ms() > now_ms:
             # The next run has renewed the countdown, and then had to be silent.
             self._timeline.at(countdown_ms + 100, lambda: self._check_left(session))
+        elif own and countdown_ms is not None and self._later_fall_ms(session) > now_ms:
+            # The next run has renewed the countdown as well, and was killed before it could know of the order.
+            self._timeline.at(self._later_fall_ms(session), lambda: self._check_left(session))
         elif own:
             self.break_(2, f"{own[0]} is still live")
+
+    def _later_fall_ms(self, session: str) -> int:
+        """From when on nothing may be live of a run that ended, in no clean way either, after `session` had; 0 where there is none."""
+        later = [other for other, fell_ms in self._fell_ms.items() if fell_ms > self._fell_ms[session]]
+        return max((self._left[other][1] for other in later), default=0)
 
     def _view(self, process: Process) -> OwnView:
         view = self._views.get(process.session)
