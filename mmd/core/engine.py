@@ -182,7 +182,7 @@ class Engine:
             self._stop("the venue liquidated the position", Cause.HALT, now_ms)
 
     def _on_account_update(self, event: AccountUpdate, now_ms: int) -> None:
-        self.account.hear_balances(event.balances, now_ms)
+        self.account.hear_balances(event.balances, event.transaction_time_ms or event.event_time_ms, now_ms)
         if event.position is not None:
             self.account.hear_position(event.position, now_ms)
 

@@ -63,6 +63,8 @@ class Account:
         self._adopted_time_ms = 0
         self._reported_heard_ms = 0
         self._balance_heard_ms: dict[str, int] = {}
+        self._balance_time_ms: dict[str, int] = {}  # up to when, by the venue's time, what is known of an asset holds everything
+        self._started = False
 
     def balance(self, assets: Iterable[str]) -> Decimal:
         """The wallet total of the given assets, at par."""
@@ -96,11 +98,15 @@ class Account:
             self._compare(now_ms)
         return True
 
-    def hear_balances(self, balances: Mapping[str, Decimal], now_ms: int) -> None:
-        """Wallet balances from ACCOUNT_UPDATE; an asset that is not named is unchanged."""
+    def hear_balances(self, balances: Mapping[str, Decimal], time_ms: int, now_ms: int) -> None:
+        """Wallet balances of the venue's time `time_ms`, from ACCOUNT_UPDATE; an asset that is not named is unchanged.
+
+        An older one than the last is passed over (FAULTS U4), and so is one that a reading has held.
+        """
         for asset, balance in balances.items():
-            self.balances[asset] = balance
-            self._balance_heard_ms[asset] = now_ms
+            if time_ms >= self._balance_time_ms.get(asset, 0):
+                self.balances[asset] = balance
+                self._balance_heard_ms[asset], self._balance_time_ms[asset] = now_ms, time_ms
 
     def hear_position(self, report: PositionReport, now_ms: int) -> None:
         """The venue's absolute position from ACCOUNT_UPDATE; an older one than the last is passed over (FAULTS U4)."""
@@ -120,6 +126,7 @@ class Account:
         for fill in fills:
             self._remember(fill)
         self.check(position, balances, fills, asked_ms, now_ms)
+        self._started = True
 
     def check(
         self, position: PositionReport, balances: Mapping[str, Decimal], fills: Collection[Fill], asked_ms: int, now_ms: int
@@ -129,9 +136,7 @@ class Account:
         `fills` were read just before the position and are in it. A reading older than the stream is not applied (FAULTS R6); other fills that
         came while it was on its way are counted on top.
         """
-        for asset, balance in balances.items():
-            if self._balance_heard_ms.get(asset, -1) < asked_ms:
-                self.balances[asset] = balance
+        self._read_balances(balances, position.update_time_ms, asked_ms)
         if self._is_newer(self.reported, position, asked_ms):
             position = self.reported
         else:
@@ -153,15 +158,25 @@ class Account:
         self._compare(now_ms)
         return difference
 
+    def _read_balances(self, balances: Mapping[str, Decimal], position_time_ms: int, asked_ms: int) -> None:
+        """They were read after the position, and hold whatever last moved it; what the stream has told since of a later time is newer."""
+        for asset, balance in balances.items():
+            heard_ms, time_ms = self._balance_heard_ms.get(asset, -1), self._balance_time_ms.get(asset, 0)
+            if heard_ms < asked_ms or time_ms <= position_time_ms:
+                self.balances[asset] = balance
+                self._balance_time_ms[asset] = max(time_ms, position_time_ms + 1)
+
     def _is_newer(self, reported: PositionReport | None, position: PositionReport, asked_ms: int) -> TypeGuard[PositionReport]:
-        """Whether the stream's figure is newer than the reading; within one millisecond the one that came later is.
+        """Whether the stream's figure is newer than the reading; within one millisecond the one that came later is, unless it is the reading that
+        the trades agree with: of two events of one match the second may have come first (FAULTS U4).
 
         A reading that was asked for a second after the stream spoke is newer whatever its time says, for a flat position may have none.
         """
         if reported is None or asked_ms - self._reported_heard_ms >= _SETTLED_MS:
             return False
         if reported.update_time_ms == position.update_time_ms:
-            return self._reported_heard_ms >= asked_ms
+            explained = self._started and position.amount_lots == self.position.amount_lots
+            return self._reported_heard_ms >= asked_ms and not explained
         return reported.update_time_ms > position.update_time_ms
 
     def _adopt(self, amount_lots: int, entry_price: Decimal, time_ms: int) -> None:

@@ -99,17 +99,48 @@ def test_the_balance_is_the_sum_of_the_margin_assets(account: Account) -> None:
 
 def test_a_balance_that_an_update_leaves_out_is_unchanged(account: Account) -> None:
     """Absent is not zero (FAULTS A4)."""
-    account.hear_balances({"USDT": Decimal(990)}, 100)
+    account.hear_balances({"USDT": Decimal(990)}, 95, 100)
     assert account.balance(("USDT", "USDF")) == 1040
 
 
 def test_a_balance_read_before_the_stream_spoke_is_passed_over(account: Account) -> None:
     """A reading that was asked for before the stream's word does not overwrite it; one asked for after it does (FAULTS R6)."""
-    account.hear_balances({"USDT": Decimal(990)}, 100)
+    account.hear_balances({"USDT": Decimal(990)}, 95, 100)
     account.check(reading(0, 0), {"USDT": Decimal(1000), "USDF": Decimal(51)}, (), 90, 120)
     assert account.balances["USDT"] == 990 and account.balances["USDF"] == 51
     account.check(reading(0, 0), {"USDT": Decimal(980)}, (), 130, 140)
     assert account.balances["USDT"] == 980
+
+
+def test_an_older_balance_does_not_overwrite_a_newer_one(account: Account) -> None:
+    """An update that comes late, or a second time, is passed over (FAULTS U4)."""
+    account.hear_balances({"USDT": Decimal(990)}, 95, 100)
+    account.hear_balances({"USDT": Decimal(980)}, 105, 110)
+    account.hear_balances({"USDT": Decimal(990)}, 95, 120)
+    assert account.balances["USDT"] == 980
+
+
+def test_a_late_balance_that_the_reading_holds_is_passed_over(account: Account) -> None:
+    """What moved the position until 300 is in the balances that were read after it, whether the update comes before the reply or after it."""
+    account.hear_balances({"USDT": Decimal(990)}, 290, 405)
+    account.check(reading(10, 300), {"USDT": Decimal(980)}, (), 400, 410)
+    assert account.balances["USDT"] == 980
+    account.hear_balances({"USDT": Decimal(985)}, 300, 420)
+    assert account.balances["USDT"] == 980
+    account.hear_balances({"USDT": Decimal(970)}, 301, 430)
+    assert account.balances["USDT"] == 970
+
+
+def test_of_two_figures_of_one_millisecond_the_trades_tell_which(account: Account) -> None:
+    """Two fills of one match, and the first one's update comes last, after the reading was asked for: the reading and the trades agree."""
+    account.start_from(reading(0, 0), NO_BALANCES, (), 50, 60)
+    fills = (make_fill(1, time_ms=300), make_fill(2, time_ms=300))
+    for fill in fills:
+        account.book(fill, 405)
+    account.hear_position(reading(20, 300), 403)
+    account.hear_position(reading(10, 300), 404)
+    assert account.check(reading(20, 300), NO_BALANCES, fills, 400, 410) == 0
+    assert account.position.amount_lots == 20
 
 
 def test_a_position_at_start_is_adopted_with_its_entry(account: Account) -> None:
