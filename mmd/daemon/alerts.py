@@ -29,6 +29,7 @@ LOOK_EVERY_S = 1.0
 DELIVERY_S = 20.0
 # What a stop waits for: an alert that trading has ended is worth some time, the others come with the next start.
 END_S, END_WITH_HALT_S = 1.0, 3.0
+_END_RETRY_S = 0.5
 
 _MOST_HEARD = 200
 _REST_S = 0.1  # between two rounds, so that a flood of errors costs those who trade next to nothing
@@ -197,15 +198,26 @@ class AlertWatcher:
         self._log(Notice(Level.ERROR, "alert_given_up", {**fields, "does": "drops the alert; try `mmd … alert`"}))
 
     def _end(self) -> None:
-        """What is left gets one more chance, under one deadline; a channel that fails now is not asked again."""
+        """What is left gets one more chance, under one deadline; halts as many as there is time for."""
         self._hear_all(0.001)
         for alert in self._limits.take_due(self._time_s()):
             self._post(alert)
         self._memory.ended = True
         self._is_changed = True
         self._keep()
-        has_halt = any(each.alert.kind == "halt" for each in self._memory.pending)
-        deadline_s = self._stopped_at_s + (END_WITH_HALT_S if has_halt else END_S)
+        deadline_s = self._stopped_at_s + (END_WITH_HALT_S if self._has_halt else END_S)
+        self._try_each_once(deadline_s)
+        while self._has_halt and (left_s := deadline_s - time.monotonic()) > 0:
+            time.sleep(min(_END_RETRY_S, left_s))
+            self._try_each_once(deadline_s)
+        self._keep()
+        if self._memory.pending or self._limits.held:
+            does = "tells them after the next start" if self._memory_path is not None else "drops them"
+            counts = {"undelivered": len(self._memory.pending), "held_back": len(self._limits.held)}
+            self._log(Notice(Level.WARNING, "alerts_left", {**counts, "does": does}))
+
+    def _try_each_once(self, deadline_s: float) -> None:
+        """A channel that fails is not asked for the others."""
         good = set(self._channels)
         for pending in sorted(self._memory.pending, key=_urgency):
             left_s = deadline_s - time.monotonic()
@@ -213,10 +225,10 @@ class AlertWatcher:
                 self._try(pending, left_s / len(good))
                 if pending in self._memory.pending:
                     good.remove(pending.channel)
-        if self._memory.pending or self._limits.held:
-            does = "tells them after the next start" if self._memory_path is not None else "drops them"
-            counts = {"undelivered": len(self._memory.pending), "held_back": len(self._limits.held)}
-            self._log(Notice(Level.WARNING, "alerts_left", {**counts, "does": does}))
+
+    @property
+    def _has_halt(self) -> bool:
+        return any(each.alert.kind == "halt" for each in self._memory.pending)
 
     # --- what outlives the process ----------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 from alert_rig import OK, hook, wait_until
+from binance.um_futures import UMFutures
+from daemon_rig import SECRET, Daemon, Exchange
 from status_rig import eth_config, eth_view
 
 from mmd.core.errors import ConfigError
@@ -43,10 +46,12 @@ def quiet_afterwards() -> Iterator[None]:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets it look and try again a hundred times as often."""
+    """Lets it look and try again a hundred times as often, and end in less time."""
     monkeypatch.setattr(alerts, "LOOK_EVERY_S", 0.01)
     monkeypatch.setattr(alerts, "_RETRY_S", 0.02)
     monkeypatch.setattr(alerts, "_REST_S", 0.001)
+    monkeypatch.setattr(alerts, "_END_RETRY_S", 0.05)
+    monkeypatch.setattr(alerts, "END_WITH_HALT_S", 1.2)
 
 
 def configured(directory: Path, **changes: Any) -> Config:
@@ -119,7 +124,7 @@ def test_an_alert_reaches_a_webhook_that_fails_twice_first(tmp_path: Path) -> No
 
 @pytest.mark.usefixtures("quick")
 def test_a_hanging_webhook_delays_nothing(tmp_path: Path) -> None:
-    """Whoever has something to say goes on at once, be it ten thousand errors, and the stop waits no longer than three seconds and a bit."""
+    """Whoever has something to say goes on at once, be it ten thousand errors, and the stop waits no longer than it may."""
     with hook("hang") as served:
         config = configured(tmp_path, webhook=served.url)
         with alerting(config, Published(), {}, tmp_path):
@@ -130,7 +135,7 @@ def test_a_hanging_webhook_delays_nothing(tmp_path: Path) -> None:
                 log_notice(ERROR)
             assert time.monotonic() - begun < 2
             begun = time.monotonic()
-        assert time.monotonic() - begun < 4
+        assert time.monotonic() - begun < alerts.END_WITH_HALT_S + 0.7
         kept = read_memory(tmp_path / "eth.alerts")
         assert kept.ended
         assert kept.pending[0].alert.kind == "halt"
@@ -159,11 +164,12 @@ def test_the_end_tells_what_is_left(tmp_path: Path) -> None:
     assert read_memory(tmp_path / "m").pending == []
 
 
+@pytest.mark.usefixtures("quick")
 def test_what_cannot_be_delivered_is_told_after_the_next_start(tmp_path: Path) -> None:
     """It lies on the disk, is tried by the next process, and is forgotten then; without a disk it is said to be dropped."""
     broken, mended = Recorder(refuse), Recorder()
     logged = ran(configured(tmp_path), [broken], [HALT, ERROR], tmp_path / "m")
-    assert broken.attempts == 1  # the second alert is spared: the channel has just failed
+    assert broken.attempts > 2  # the halt alone, again and again: the channel has just failed
     assert (logged[-1].event, logged[-1].fields["undelivered"]) == ("alerts_left", 2)
     ran(configured(tmp_path), [mended], [], tmp_path / "m", time_s=2e9 + 60)
     assert mended.kinds == ["halt", "error"]
@@ -298,3 +304,32 @@ def test_the_command_says_what_became_of_the_trial(tmp_path: Path, capsys: pytes
         codes = [main(["-c", str(path), "alert"]) for _ in range(2)]
     where = f"webhook {served.url.partition('/services')[0]}"
     assert (codes, capsys.readouterr().out) == ([0, 1], f"{where}: delivered\n{where}: not delivered: answered 404\n")
+
+
+def test_a_halt_of_a_real_daemon_is_told_though_the_webhook_fails_twice(exchange: Exchange, run_daemon: Callable[..., Daemon], tmp_path: Path) -> None:
+    """A 500, a reset, and taken: before the process is gone the webhook has what ended trading, the latch, and how it ended; the refused start comes later."""
+    with hook("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", "reset", OK) as served:
+        more = {"MMD_ALERT_WEBHOOK": served.url}
+        config = exchange.config(tmp_path)
+        daemon = run_daemon("-c", config, more=more)
+        daemon.wait_for(r" placed ")
+        UMFutures("paper", SECRET, base_url=exchange.server.rest_url).change_leverage(symbol="ETHUSDT", leverage=7)
+        assert daemon.exit_code() == 1
+        assert run_daemon("-c", config, more=more).exit_code() == 78
+        told = [str(body["text"]).partition(": ")[2] for body in served.bodies]
+    events = [re.sub(r"^(?:trading ends|error): (\w+) .*", r"\1", text) for text in told]
+    assert events[:2] == ["account_changed"] * 2
+    assert sorted(events[2:]) == ["account_changed", "cannot_start", "halted", "stopped"]
+    assert events[-1] == "cannot_start"
+    assert any("stopped" in text and "open_orders=0" in text for text in told)
+    assert sum("alert_failed" in line for line in daemon.lines) == 2
+
+
+def test_a_real_daemon_stops_as_soon_as_without_alerts(exchange: Exchange, run_daemon: Callable[..., Daemon], tmp_path: Path) -> None:
+    """With nothing to tell, alerts cost a stop nothing, and the log ends with how trading ended."""
+    daemon = run_daemon("-c", exchange.config(tmp_path), more={"MMD_ALERT_WEBHOOK": "http://127.0.0.1:9/nobody"})
+    daemon.wait_for(r" placed ")
+    begun = time.monotonic()
+    assert daemon.stop() == 0
+    assert time.monotonic() - begun < 3
+    assert " stopped why=SIGTERM" in daemon.lines[-1]
