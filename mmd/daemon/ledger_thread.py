@@ -156,6 +156,7 @@ class LedgerKeeper:
     def _sweep(self, now_ms: int) -> None:
         self._sweep_due_ms = now_ms + _SWEEP_MS
         try:
+            self._ledger.check_in_place()
             self._ledger.forget(self._clock.now_ms(now_ms) - self._keep_orders_ms, _SWEEP_ORDERS)
         except LedgerError as error:
             self._fail([], error)

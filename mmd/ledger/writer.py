@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -138,6 +139,17 @@ class Ledger:
                 execute("ROLLBACK")
             raise self._failure(error) from error
         return len(found)
+
+    def check_in_place(self) -> None:
+        """Raises LedgerError where the file was moved, deleted or replaced: SQLite would go on writing to what nobody will find again."""
+        try:
+            if os.path.samestat(os.stat(self.path), os.fstat(self._held.fileno())):
+                return
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise LedgerError(f"{self.path}: the ledger cannot be looked at: {error.strerror or error}; look at the disk") from error
+        raise LedgerError(f"{self.path}: the ledger was moved, deleted or replaced while it is written; stop the daemon before touching it")
 
     def close(self) -> None:
         """Bring everything into the one file and let it go. Raises LedgerError; it is closed all the same."""

@@ -262,6 +262,9 @@ class Sick:
             raise LedgerError(f"{self.path}: {self.error}")
         return self._ledger.forget(before_ms, most)
 
+    def check_in_place(self) -> None:
+        self._ledger.check_in_place()
+
     def close(self) -> None:
         self._ledger.close()
 
@@ -283,6 +286,25 @@ def test_a_disk_that_fails_is_told_once_and_not_tried_again(sick: tuple[Kept, Si
         kept.turn(heard(a_fill(number)), after_ms=10_000)
     kept.turn(after_ms=30_000)
     assert kept.failures == [f"{kept.path}: database or disk is full; make room"] and disk.attempts == before + 1
+
+
+@pytest.mark.parametrize("what", ["moved", "deleted", "replaced"])
+def test_a_ledger_that_is_taken_away_is_noticed(kept: Kept, what: str) -> None:
+    """SQLite writes on into a file that nobody will find again, without a word; trading ends instead, and what was moved holds all of it."""
+    kept.begin()
+    kept.turn(after_ms=30_000)
+    assert kept.failures == []
+    moved = kept.path.rename(kept.path.with_name("moved"))
+    if what == "deleted":
+        moved.unlink()
+    elif what == "replaced":
+        kept.path.write_bytes(moved.read_bytes())
+    kept.turn(heard(a_fill()), after_ms=30_000)
+    assert kept.failures == [f"{kept.path}: the ledger was moved, deleted or replaced while it is written; stop the daemon before touching it"]
+    kept.end()
+    if what != "deleted":
+        kept.path = moved
+        assert kept.rows("SELECT trade_id FROM fills") == [(1,)]
 
 
 def test_what_the_disk_refused_is_tried_once_more_at_the_end(sick: tuple[Kept, Sick]) -> None:
