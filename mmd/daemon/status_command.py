@@ -55,7 +55,7 @@ def what_is_left(config: Config, environ: Mapping[str, str]) -> list[str]:
         if halt is not None:
             found.append(f"trading of {config.symbol} was halted at {halt.time}: {halt.reason}; clear it with `mmd -c {config.path} resume`")
     ledger = directory / f"{config.name}.ledger" if config.ledger.file == "auto" else Path(config.ledger.file)
-    end = end_of_last_run(ledger) if config.ledger.file != "none" and ledger.exists() else None
+    end = end_of_last_run(ledger) if config.ledger.file != "none" and ledger.is_file() else None
     return [*found, end] if end is not None else found
 
 
