@@ -7,6 +7,7 @@ import ast
 import configparser
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ import pytest
 
 from mmd.core.lifecycle import TRANSITIONS, Signal
 from mmd.core.messages import Level
-from mmd.daemon import cli, service
+from mmd.daemon import cli, reloading, service
 from mmd.daemon.config import Config, load_config
 from mmd.daemon.config_alerts import ALERT_KINDS
 from mmd.daemon.config_schema import KEYS, SECTIONS
@@ -75,6 +76,21 @@ def test_no_text_names_a_key_that_does_not_exist() -> None:
     names = re.findall(rf"`((?:{'|'.join(SECTIONS)})\.[a-z_]+)[`:]", README)
     assert len(names) > len(KEYS)
     assert {name for name in names if not name.endswith(".yaml")} <= {key.name for key in KEYS}
+
+
+def test_the_keys_that_a_reload_cannot_change_are_named() -> None:
+    """All of them, in the sentence on what is refused."""
+    (sentence,) = re.findall(r"what the process is built around \(([^)]*)\)", section("Configuration"))
+    assert set(named(sentence)) == set(reloading._FIXED)
+
+
+def test_the_small_configuration_is_one(tmp_path: Path) -> None:
+    """What the first hour with real money is to be run with loads, and bounds what it says."""
+    (block,) = re.findall(r"### 2\. A small configuration\n.*?```\n(.*?)```", README, re.DOTALL)
+    path = tmp_path / "eth.yaml"
+    path.write_text(f"symbol: ETHUSDT\nexchange:\n  auth: v3\n{block}", encoding="utf-8")
+    risk = load_config(path).engine.risk
+    assert (risk.max_position_notional, risk.max_loss, risk.flatten_on_halt) == (Decimal(20), Decimal(2), True)
 
 
 def test_the_kinds_of_alerts_are_all_there() -> None:
@@ -213,7 +229,7 @@ def written_commands() -> list[list[str]]:
     lines = [line.split(" # ")[0].strip() for block in blocks for line in block.splitlines()] + re.findall(r"`([^`\n]+)`", README)
     found = []
     for line in lines:
-        match = re.match(r"(?:python3 -m venv .*&& )?(?:sudo )?(?:\S*/)?(?:mmd|mmdctl \S+) (?!market)(.*)", line)
+        match = re.match(r"(?:python3 -m venv .*&& )?(?:sudo )?(?:[A-Z_]+=\S+ )*(?:\S*/)?(?:mmd|mmdctl \S+) (?!market)(.*)", line)
         if match is not None:
             found.append(match[1].split())
     return found
