@@ -18,7 +18,7 @@ from mmd.core.errors import ConfigError, MmdError
 from mmd.daemon.config import Config
 from mmd.daemon.control_client import ControlClient, NotRunning
 from mmd.daemon.state_directory import HaltLatch, state_path
-from mmd.daemon.status_text import status_text
+from mmd.daemon.status_text import printable, status_text
 
 
 def show_status(config: Config, environ: Mapping[str, str], *, as_json: bool, watch: bool) -> int:
@@ -41,7 +41,7 @@ def show_status(config: Config, environ: Mapping[str, str], *, as_json: bool, wa
         if as_json:
             print(json.dumps({"schema": 1, "running": False, "why": str(error), "notes": left}))
         else:
-            print("\n".join([f"mmd: {error}", *left]), file=sys.stderr)
+            print("\n".join(map(printable, [f"mmd: {error}", *left])), file=sys.stderr)
         return 1
     print(json.dumps(status, indent=2) if as_json else status_text(status))
     return 0
@@ -65,7 +65,7 @@ def end_of_last_run(ledger: Path) -> str | None:
     if last is None:
         return None
     alive_ms, ended_ms, cause, why = last
-    return "the last run " + (f"ended at {_utc(ended_ms)}: {cause}, {why}" if ended_ms is not None else f"was cut off; the last sign of life is of {_utc(alive_ms)}")
+    return "the last run " + (f"ended at {_utc(ended_ms)}: {printable(f'{cause}, {why}')}" if ended_ms is not None else f"was cut off; the last sign of life is of {_utc(alive_ms)}")
 
 
 def _last_run(ledger: Path) -> Any:

@@ -16,6 +16,11 @@ def status_text(status: Mapping[str, Any]) -> str:
     return "\n".join(_clip(line) for line in _lines(status))
 
 
+def printable(text: str) -> str:
+    """What others have said (a venue's refusal, an error) moves no cursor, colours nothing and stays on its line."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 def span(seconds: float | None) -> str:
     """A length of time, in the unit that suits it."""
     if seconds is None:
@@ -55,9 +60,9 @@ def state_line(status: Mapping[str, Any]) -> str:
 def reasons_of(status: Mapping[str, Any]) -> list[str]:
     """Everything that keeps it from quoting, in plain words."""
     state = status["state"]
-    found = [each["reason"] + (f" (for {span(each['since_s'])})" if each["since_s"] is not None else "") for each in state["reasons"]]
+    found = [printable(each["reason"]) + (f" (for {span(each['since_s'])})" if each["since_s"] is not None else "") for each in state["reasons"]]
     if state["waiting"] is not None:
-        found.append(f"waiting: {state['waiting']}")
+        found.append(printable(f"waiting: {state['waiting']}"))
     if state["heartbeat_age_s"] is not None and state["heartbeat_age_s"] > 10:
         found.insert(0, f"the main thread has not moved for {span(state['heartbeat_age_s'])}")
     return found
@@ -158,4 +163,5 @@ def _known(value: Any) -> str:
 
 
 def _clip(line: str) -> str:
+    line = printable(line)
     return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."

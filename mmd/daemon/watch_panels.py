@@ -20,6 +20,7 @@ from mmd.daemon.status_text import (
     fees_text,
     order_cells,
     position_text,
+    printable,
     rate_text,
     reasons_of,
     signed,
@@ -232,11 +233,11 @@ def _bps(value: float | None) -> str:
 
 
 def _line(*parts: str | tuple[str, str]) -> Text:
-    """One line that is cut where it is too long. What the venue said is text here, never markup."""
+    """One line that is cut where it is too long. What the venue said is text here, never markup, and moves no cursor."""
     text = Text(no_wrap=True, overflow="crop")
     for part in parts:
         if isinstance(part, str):
-            text.append(part)
+            text.append(printable(part))
         else:
-            text.append(*part)
+            text.append(printable(part[0]), part[1])
     return text

@@ -86,7 +86,7 @@ def write_fills(file: TextIO, rows: Iterable[NamedFillRow], zone: Zone) -> None:
                 _scaled(price * size, 16),
                 realized,
                 commission,
-                asset,
+                _inert(asset),
                 maker,
                 "" if own is None else own,
                 source,

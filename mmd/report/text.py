@@ -40,7 +40,7 @@ def text_report(report: Report) -> str:
 def _head(report: Report) -> Iterator[str]:
     identity, zone, period = report.identity, report.zone, report.period
     name = "UTC" if zone.utc else f"{zone.at(period.since_ms):%Z}"
-    yield _between(f"{identity.symbol or 'no market yet'}", identity.venue)
+    yield _between(_printable(identity.symbol or "no market yet"), _printable(identity.venue))
     yield _between(f"{zone.second(period.since_ms)} to {zone.second(period.until_ms)} {name}", duration(period.length_ms))
 
 
@@ -279,7 +279,7 @@ def _notes(report: Report) -> Iterator[str]:
 
 
 def _title(text: str, remark: str) -> str:
-    return f"{text.upper()}  {remark}".rstrip() if remark else text.upper()
+    return f"{text.upper()}  {_printable(remark)}".rstrip() if remark else text.upper()
 
 
 def _between(left: str, right: str) -> str:

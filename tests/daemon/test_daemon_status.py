@@ -158,6 +158,14 @@ def test_the_text_fits_eighty_columns_and_says_what_matters(tmp_path: Path) -> N
     assert "0.150 ETH at 2500 = 375.15 USDT" in text and "net +0.5500 USDT" in text and text.count("2500.0") == 12
 
 
+def test_what_others_said_moves_no_cursor(tmp_path: Path) -> None:
+    """A venue's refusal is a reason to pause, and so stands on the terminal: on its line, without its controls."""
+    told = status(tmp_path, state="pause", reasons=("refused: \x1b[2J\nall is well",), reasons_since_ms=(1,), waiting="\x1b]0;title\x07")
+    told["events"] = [{"time": "2026-01-02T03:04:05.000Z", "level": "ERROR", "event": "e", "text": "why=\u202e\x9b2J"}]
+    text = status_text(told)
+    assert "refused:  [2J all is well" in text and all(line.isprintable() for line in text.splitlines())
+
+
 def test_the_text_of_a_start_says_so(tmp_path: Path) -> None:
     """There is no book and no money to show yet."""
     text = status_text(dict(json.loads(eth_source(tmp_path)[0].drawn().text)))
@@ -215,6 +223,9 @@ def test_what_a_daemon_has_left_is_told(exchange: Exchange, tmp_path: Path) -> N
     HaltLatch(state, "ETHUSDT-0123456789ab").set(Halt("lost too much", "2026-01-02T03:04:05+00:00"))
     found = ask(config, state)
     assert found.returncode == 1 and "halted at 2026-01-02T03:04:05+00:00: lost too much" in found.stderr and "resume" in found.stderr
+    HaltLatch(state, "ETHUSDT-0123456789ab").set(Halt("lost \x1b[31mtoo much", "2026-01-02T03:04:05+00:00"))
+    assert "lost  [31mtoo much" in ask(config, state).stderr
+    HaltLatch(state, "ETHUSDT-0123456789ab").set(Halt("lost too much", "2026-01-02T03:04:05+00:00"))
     told = json.loads(ask(config, state, "--json").stdout)
     assert told["running"] is False and "lost too much" in told["notes"][0]
 

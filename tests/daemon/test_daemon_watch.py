@@ -87,6 +87,14 @@ def test_a_daemon_that_is_gone_is_told_above_its_last_picture(tmp_path: Path) ->
     assert "nobody listens" in capture.get() and "q to quit" in capture.get()
 
 
+def test_what_others_said_moves_no_cursor(tmp_path: Path) -> None:
+    """Neither in a reason nor in what is told of a daemon that is gone."""
+    for gone in ((), ("gone \x1b[2J\nand back",)):
+        lines = picture(tmp_path, 80, 24, gone, state="pause", reasons=("refused: \x1b]0;title\x07",), reasons_since_ms=(1,))
+        assert all(line.isprintable() for line in lines), lines
+        assert "gone  [2J and back" in words(lines) if gone else "refused:  ]0;title" in words(lines)
+
+
 class Terminal:
     """`mmd … status --watch` on a pseudo-terminal of its own."""
 

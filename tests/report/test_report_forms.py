@@ -41,7 +41,7 @@ def full_ledger() -> HandLedger:
             mid="123457",
             later=("123456", "123455", None, None),
         )
-        ledger.fill(at + 5_000, "SELL", "123456.79", "9999.999", realized="99.99999", fee="0.1", asset="SOMETOKEN", position="0", mid="123456", own=0,
+        ledger.fill(at + 5_000, "SELL", "123456.79", "9999.999", realized="99.99999", fee="0.1", asset="@TOKEN", position="0", mid="123456", own=0,
                     client="=HYPERLINK(1)")  # fmt: skip
     ledger.update(T0 + 1_000, "1000000000", reason="ORDER")
     ledger.update(T0 + 29 * 13 * HOUR + 6_000, "1000002996.1")
@@ -62,6 +62,8 @@ def test_text_fits_eighty_columns(which: str) -> None:
     if which == "one run":
         ledger = HandLedger()
         ledger.run(end=T0 + 1)
+    if which == "full":
+        ledger.meta(venue=f"https://x/{NASTY[:9]}", quote_asset="US\x1b[2JD")
     text = text_report(ledger.report("1h" if which == "empty period" else None))
     lines = text.splitlines()
     assert max(map(len, lines)) <= WIDTH
@@ -79,7 +81,7 @@ def test_text_says_what_matters() -> None:
     assert "1 run, 1 halted, 0 killed" in text
     assert "halt: " in text
     assert "Spread and mark-outs are estimates: the mid is that of the best bid and ask" in text
-    assert "SOMETOKEN is no margin asset" in text
+    assert "@TOKEN is no margin asset" in text
 
 
 def test_json_has_all_keys_always() -> None:
@@ -103,7 +105,7 @@ def test_json_keeps_every_digit() -> None:
     """Money is text without exponent; ratios are numbers."""
     report = json.loads(json_text(full_ledger().report()))
     assert report["profit"]["fees"] == exact(D("0.123456789012345678") * 30)
-    assert report["profit"]["fees_by_asset"]["SOMETOKEN"] == "3"
+    assert report["profit"]["fees_by_asset"]["@TOKEN"] == "3"
     assert report["trading"]["volume"] == exact((D("123456.78") + D("123456.79")) * D("9999.999") * 30)
     assert isinstance(report["trading"]["maker_share"], float)
     assert (report["period"]["since"], report["period"]["utc"]) == (iso(T0), True)
@@ -129,6 +131,7 @@ def test_csv_tables() -> None:
     assert (first["mid_0"], first["mark_out_0"], first["mark_out_5"], first["mark_out_30"]) == ("123457", exact(D("0.22") * D("9999.999")), exact(
         D("-1.78") * D("9999.999")), "")  # fmt: skip
     assert (first["commission"], second["mark_out_0"], second["own"]) == ("0.123456789012345678", exact(D("0.79") * D("9999.999")), "0")
+    assert second["commission_asset"] == "'@TOKEN"
     assert second["client_order_id"] == "'=HYPERLINK(1)"
     assert sum((D(row["realized"]) for row in rows), D(0)) == report.profit.realized
     assert sum((D(row["net"]) for row in csv.DictReader(io.StringIO(hours.getvalue()))), D(0)) == report.profit.net
