@@ -14,7 +14,8 @@ DURATIONS = ("event_age", "decision", "round_trip")
 @dataclass(frozen=True, slots=True)
 class Orders:
     """Orders placed within the period, however they ended. `fill_rate` is the part of them that traded at all, `filled_quantity_rate`
-    that of the quantity; None without orders. `refused` never became an order of the venue's."""
+    that of the quantity; None without orders. `refused` never became an order of the venue's;
+    `open` are those of a run that has not ended: what became of a killed run's orders, nobody was there to write down."""
 
     placed: int
     with_fill: int
@@ -51,7 +52,8 @@ def read_orders(rows: LedgerRows, period: Period) -> Orders:
     found = rows.query(
         "SELECT count(*), coalesce(sum(executed > 0), 0), coalesce(sum(executed >= size AND size > 0), 0),"
         " coalesce(sum(done_ms IS NOT NULL AND executed = 0 AND (status = 'REJECTED' OR order_id IS NULL)), 0),"
-        " coalesce(sum(done_ms IS NULL), 0), coalesce(sum(amends), 0), total(executed), total(size) FROM orders WHERE placed_ms >= ? AND placed_ms < ?",
+        " coalesce(sum(done_ms IS NULL AND run = (SELECT max(run) FROM runs WHERE cause IS NULL)), 0), coalesce(sum(amends), 0),"
+        " total(executed), total(size) FROM orders WHERE placed_ms >= ? AND placed_ms < ?",
         period,
     )
     placed, with_fill, filled, refused, live, amends, executed, size = (_number(value) for value in found[0])

@@ -170,6 +170,7 @@ def test_a_period_cuts_exactly() -> None:
 def test_orders_and_their_rates() -> None:
     """By number and by quantity; refused ones were never the venue's; those of other times don't count."""
     ledger = two_fills()
+    ledger.run(T0, alive=T0 + HOUR)
     ledger.order(T0 + 1, "2", "2", status="FILLED")
     ledger.order(T0 + 2, "2", "1", amends=3)
     ledger.order(T0 + 3, "4", "0")
@@ -179,6 +180,16 @@ def test_orders_and_their_rates() -> None:
     orders = ledger.report(iso(T0)).orders
     assert (orders.placed, orders.with_fill, orders.filled, orders.refused, orders.open, orders.amends) == (5, 2, 1, 1, 1, 3)
     assert (orders.fill_rate, orders.filled_quantity_rate) == (pytest.approx(0.4), pytest.approx(3 / 12))
+
+
+def test_the_orders_of_a_killed_run_are_not_open_for_ever() -> None:
+    """Nobody was there to write down their end, which the next run's start has brought about."""
+    ledger = HandLedger()
+    ledger.run(T0, alive=T0 + 10, cause="killed")
+    ledger.order(T0 + 1, "2", "0", done=None, status="NEW")
+    ledger.run(T0 + MINUTE, alive=T0 + HOUR)
+    ledger.order(T0 + MINUTE + 1, "2", "0", done=None, status="NEW")
+    assert ledger.report().orders.open == 1
 
 
 def test_old_orders_are_known_to_be_incomplete() -> None:
