@@ -9,7 +9,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any, NamedTuple
 
-from mmd.core.messages import Action, Event, Finished, Place, Reply
+from mmd.core.messages import Action, Amend, Event, Finished, Place, Refusal, Reply
 from mmd.core.rules import SymbolRules
 from mmd.core.settings import EngineSettings
 from mmd.core.units import Side
@@ -219,11 +219,15 @@ class Oracle:
             changed_ms = self.filters_changed_ms
             if changed_ms is None or (self._rules_read_ms > changed_ms and at_ms > self._rules_read_ms + _FILTER_GRACE_MS):
                 self.break_(13, f"{details['request']} refused: {details['code']} {details['msg']}")
+        if details["code"] in _PRICE_BAND_CODES and not self.price_is_wild:
+            self.break_(13, f"{details['request']} refused: {details['code']} {details['msg']}")
+
+    def _count_refusal(self, reply: Reply) -> None:
+        """Only what the process is told can tell it of a changed filter: the answer may have been lost on its way."""
+        if isinstance(reply.request, (Place, Amend)) and isinstance(reply.outcome, Refusal) and reply.outcome.code in _FILTER_CODES:
             self._filter_refusals += 1
             if self._filter_refusals > _FILTER_REFUSALS_A_SLOT * self._settings.strategy.levels:
                 self.break_(13, f"{self._filter_refusals} orders refused since the filters changed")
-        if details["code"] in _PRICE_BAND_CODES and not self.price_is_wild:
-            self.break_(13, f"{details['request']} refused: {details['code']} {details['msg']}")
 
     def _check_exposure(self, own: list[_Live]) -> None:
         """Position at cost, and all that may still fill on the opening side at its own price."""
@@ -281,6 +285,8 @@ class Oracle:
         now_ms = self._timeline.now_ms
         if process.session not in self._views or (isinstance(event, Reply) and isinstance(event.outcome, SymbolRules)):
             self._rules_read_ms, self._filter_refusals = now_ms, 0
+        elif isinstance(event, Reply):
+            self._count_refusal(event)
         listen_key = self._venue.listen_keys.current(self._venue.account.api_key, now_ms)
         truth = VenueTruth(now_ms, self._secret, listen_key, self._deaf_since_ms())
         view = self._view(process)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from mmd.core.messages import PositionReport, Refusal
+from mmd.core.messages import Fill, PositionReport, Refusal
 from mmd.core.units import Side
 
 if TYPE_CHECKING:
@@ -34,12 +34,18 @@ class Limits:
         self._held: Decimal | None = None  # signed size; None while it is not known, or no longer for sure
         self._brought_in: Decimal | None = None  # worth of what was held at first
         self._first_held = _ZERO
+        self._told_before: set[int] = set()  # ids of trades that came before the first reading
+        self._started = False
 
-    def start_from(self, position: PositionReport) -> None:
-        """The first reading of the account."""
+    def start_from(self, position: PositionReport, fills: Iterable[Fill]) -> None:
+        """The first reading of the account. A trade that the user stream told of before it is in the position, and was paid for before this run's
+        reckoning began; where the reading does not list it, nobody can tell."""
         engine = self._process.engine
         assert engine is not None
-        self._held = self._first_held = engine.rules.size.decimal(position.amount_lots)
+        self._cash = _ZERO
+        if self._told_before <= {fill.trade_id for fill in fills}:
+            self._held = self._first_held = engine.rules.size.decimal(position.amount_lots)
+        self._started = True
 
     def look(self) -> None:
         """After each step: what was held at first is worth what the first price says."""
@@ -57,6 +63,8 @@ class Limits:
         size, price = Decimal(str(fields["size"])), Decimal(str(fields["price"]))
         signed, limits, now_ms = size * Side(fields["side"]).sign, self._process.settings.risk.fills, self._now_ms()
         self._cash -= signed * price + Decimal(str(fields["fee"]))
+        if not self._started:
+            self._told_before.add(int(str(fields["trade"])))
         if self._held is not None:
             self._held += signed
         if not limits.are_set:

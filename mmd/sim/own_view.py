@@ -133,7 +133,7 @@ class OwnView:
             self.last_read_ms = reply.sent_ms
             if self.first_truth is None and reply.sent_ms >= self._doubted_ms:
                 self.first_truth = outcome
-                self._limits.start_from(outcome.position)
+                self._limits.start_from(outcome.position, outcome.fills)
             self._foreign_open = any(not report.client_order_id.startswith(self._prefix) for report in outcome.open_orders)
             for report in outcome.open_orders:
                 self._report(report)
