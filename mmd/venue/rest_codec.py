@@ -131,10 +131,10 @@ class RestCodec:
         raise CallFailed(call, classify(call, status, code, message, retry_after_ms))
 
     def _retry_after_ms(self, header: str | None, message: str) -> int | None:
-        """From "IP banned until <ms>" (error -1003), else from the header (seconds)."""
-        banned = _BANNED_UNTIL.search(message)
-        if banned and self._clock.uncertainty_ms(self._now_ms()) is not None:
-            return max(0, int(banned[1]) - self._clock.now_ms(self._now_ms()))
+        """From "IP banned until <ms>" (error -1003), with as much more as our idea of the venue's time may be ahead of it, else from the header (seconds)."""
+        banned, doubt_ms = _BANNED_UNTIL.search(message), self._clock.uncertainty_ms(self._now_ms())
+        if banned and doubt_ms is not None:
+            return max(0, int(banned[1]) - self._clock.now_ms(self._now_ms()) + doubt_ms)
         if header is not None and header.isascii() and header.isdigit() and len(header) <= 9:
             return int(header) * 1000
         return None

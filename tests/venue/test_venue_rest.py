@@ -378,7 +378,7 @@ def test_a_ban_says_how_long(serve: Any, wire: Any, lane: Any) -> None:
     )  # fmt: skip
     outcomes = [failure(lane(server.url)) for _ in range(4)]  # a lane of its own for each, as the first would be silent from then on
     assert [(outcome.status, outcome.code, outcome.retry_after_ms) for outcome in outcomes] == [
-        (418, -1003, 60_000), (429, -1003, 7_000), (429, -1003, None), (429, -1003, None),
+        (418, -1003, 60_001), (429, -1003, 7_000), (429, -1003, None), (429, -1003, None),
     ]  # fmt: skip
 
 

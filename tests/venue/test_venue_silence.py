@@ -36,7 +36,7 @@ def told(rest: RestCodec, status: int, headers: dict[str, str], body: bytes = b"
     (429, {"Retry-After": "7"}, b"{}", 7_000),
     (429, {}, b"{}", 60_000),
     (418, {}, b"<html>", 120_000),
-    (418, {}, b'{"code":-1003,"msg":"Way too many requests; IP banned until 1700000014000."}', 9_000),
+    (418, {}, b'{"code":-1003,"msg":"Way too many requests; IP banned until 1700000014000."}', 9_001),
 ])
 def test_one_answer_silences_every_client_that_shares_it(status: int, headers: dict[str, str], body: bytes, lasts_ms: int) -> None:
     """FAULTS R1: until the time is over no request of any lane is made, and each is known to be unsent."""
@@ -52,6 +52,19 @@ def test_one_answer_silences_every_client_that_shares_it(status: int, headers: d
         other.request(Call.PLACE)
     time.now_ms += 1
     assert other.request(Call.PLACE).method == "POST"
+
+
+def test_a_ban_is_over_only_when_it_is_for_the_slowest_clock() -> None:
+    """Its end is told in the venue's time, which is not known better than half the way of the question: as much longer nothing is sent."""
+    clock, time = VenueClock(), Time()
+    clock.observe(1_700_000_005_000, 4_000, 5_200)  # 1200 ms there and nothing back: the venue's clock is 600 ms behind what is believed
+    rest = RestCodec(V1, V1Signer("k", "s"), clock, time, {}, Silence())
+    told(rest, 418, {}, b'{"code":-1003,"msg":"Way too many requests; IP banned until 1700000015000."}')
+    time.now_ms = 15_199
+    with pytest.raises(CallFailed):
+        rest.request(Call.PLACE)
+    time.now_ms = 15_202
+    assert rest.request(Call.PLACE).method == "POST"
 
 
 def test_a_shorter_wish_does_not_end_a_longer_one() -> None:
