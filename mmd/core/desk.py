@@ -247,8 +247,10 @@ class Desk:
             self._over_budget = True
             return False
         self._over_budget = False
-        # Each crossing in a row moves the next attempt one tick further out.
+        # Each crossing in a row moves the next attempt one tick further out, unless that breaks a filter: a tick may take it below the least notional.
         price = quote.price_ticks - quote.side.sign * hold.crossings
+        if self._rules.refuses(price, quote.size_lots, quote.reduce_only):
+            price = quote.price_ticks
         order = Order(
             client_order_id=self._ids.next(),
             side=quote.side,

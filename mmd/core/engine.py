@@ -71,6 +71,8 @@ _WITHOUT_CREDENTIALS_MS = 3_000
 # A worse cause takes over from a milder one while it ends.
 _SEVERITY = (Cause.RULES, Cause.STOP, Cause.FAILURE, Cause.CREDENTIALS, Cause.HALT)
 _CLOCK_CODES = frozenset({-1021})  # INVALID_TIMESTAMP
+# The position or the balance is not what we think: -2018 BALANCE_NOT_SUFFICIENT, -2019 MARGIN_NOT_SUFFICIEN, -2022 REDUCE_ONLY_REJECT.
+_ACCOUNT_CODES = frozenset({-2018, -2019, -2022})
 
 
 class Engine:
@@ -220,14 +222,14 @@ class Engine:
             self._on_refusal(outcome, now_ms)
         if isinstance(reply.request, (Place, Amend, Cancel, Query)):
             self.desk.answer(reply, now_ms)
-            if isinstance(outcome, Refusal) and outcome.code == -2022:
-                self.truth.doubt(now_ms)  # reduce-only refused: the position is not what we think
+            if isinstance(outcome, Refusal) and outcome.code in _ACCOUNT_CODES:
+                self.truth.doubt(now_ms)
         elif isinstance(reply.request, Reconcile):
             self.truth.answer(reply, now_ms)
             if self.truth.synced and self.state is State.STOP:
-                self._finish(0, now_ms)
+                self._finish_or_wait(now_ms)
         elif isinstance(reply.request, ReadRules):
-            if self._rules_watch.answer(outcome):
+            if self._rules_watch.answer(outcome, now_ms):
                 self._stop("the symbol's rules changed", Cause.RULES, now_ms)
         elif isinstance(reply.request, ArmCountdown):
             if isinstance(outcome, CountdownArmed):
@@ -251,7 +253,7 @@ class Engine:
         if refusal.code in _CREDENTIAL_CODES:
             self._emit(Notice(Level.ERROR, "credentials_refused", {"code": refusal.code, "message": refusal.message, "does": "stops"}))
             self._stop("the venue refused the credentials", Cause.CREDENTIALS, now_ms)
-        if refusal.code == _HEDGE_MODE_CODE and self.state not in (State.STOP, State.STOPPED):
+        if refusal.code == _HEDGE_MODE_CODE and self.state is not State.STOPPED and self._stop_cause is not Cause.HALT:
             # The event that told so was missed (FAULTS A3).
             self._emit(Notice(Level.ERROR, "account_changed", {"dual_side_position": True, "does": "stops"}))
             self._stop("the account was switched to hedge mode", Cause.HALT, now_ms)
@@ -294,11 +296,14 @@ class Engine:
             self._emit(Notice(Level.ERROR, "halt", {"why": breach, "does": "stops"}))
             self._stop(breach, Cause.HALT, now_ms)
         if self.state is not State.STOP:
+            self.health.rules_are_unread = self._rules_watch.unread
             self.reasons = self.health.reasons(now_ms)
             self._signal(self._verdict(now_ms))
         if not self.desk.budget.is_silent(now_ms):
             self._keep_countdown(now_ms)
             self._seek_truth(now_ms)
+            if self.state is not State.STOP:
+                self._rules_watch.insist(now_ms)
             self.desk.chase(now_ms)
             self.desk.work(self._want().quotes if self.state is State.QUOTE else (), now_ms)
         self.desk.sweep()
@@ -404,6 +409,14 @@ class Engine:
         self._stop_reason, self._stop_cause = reason, cause
         self.truth.doubt(now_ms)
         self._emit(Notice(Level.INFO, "stopping", {"why": reason}))
+
+    def _finish_or_wait(self, now_ms: int) -> None:
+        """Nothing is open any more. A position that no trade explains has its trade in a list that is behind: it is read again, for a while."""
+        in_order = self._stop_cause in (Cause.STOP, Cause.RULES)
+        if in_order and self.account.unexplained_lots and now_ms < self._stop_by_ms - 2 * self.settings.timing.stop_deadline_ms // 3:
+            self.truth.doubt(now_ms, self.settings.timing.reconcile_retry_ms)
+        else:
+            self._finish(0, now_ms)
 
     def _finish(self, open_orders: int | None, now_ms: int) -> None:
         """The end. The countdown is disarmed only where the venue has said that nothing is open; on any doubt it stays."""

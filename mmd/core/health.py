@@ -22,6 +22,7 @@ class Health:
         self.countdown_due_ms = 0
         self.countdown_wanted = False
         self.last_refused_frame = ""
+        self.rules_are_unread = False
         self.clock_uncertainty_ms: int | None = 0
 
     def stream_up(self, stream: Stream) -> None:
@@ -64,6 +65,8 @@ class Health:
             found.append("the venue asked for silence")
         if self.clock_uncertainty_ms is None or self.clock_uncertainty_ms > self._settings.timing.max_clock_uncertainty_ms:
             found.append("the venue's time is not known well enough")
+        if self.rules_are_unread:
+            found.append("the symbol's rules are in doubt and cannot be read")
         if self._breaker.is_frozen(now_ms):
             found.append("too much filled at once")
         return tuple(found)

@@ -65,6 +65,7 @@ class Account:
         self._balance_heard_ms: dict[str, int] = {}
         self._balance_time_ms: dict[str, int] = {}  # up to when, by the venue's time, what is known of an asset holds everything
         self._started = False
+        self.unexplained_lots = 0  # signed: of what was adopted, as much as no trade has explained yet
 
     def balance(self, assets: Iterable[str]) -> Decimal:
         """The wallet total of the given assets, at par."""
@@ -96,6 +97,8 @@ class Account:
             self._recent.append((now_ms, fill))
             self.position.fill(fill.side.sign * fill.size_lots, self._rules.price.decimal(fill.price_ticks))
             self._compare(now_ms)
+        else:
+            self._explain(fill.side.sign * fill.size_lots)
         return True
 
     def hear_balances(self, balances: Mapping[str, Decimal], time_ms: int, now_ms: int) -> None:
@@ -126,7 +129,7 @@ class Account:
         for fill in fills:
             self._remember(fill)
         self.check(position, balances, fills, asked_ms, now_ms)
-        self._started = True
+        self._started, self.unexplained_lots = True, 0
 
     def check(
         self, position: PositionReport, balances: Mapping[str, Decimal], fills: Collection[Fill], asked_ms: int, now_ms: int
@@ -179,7 +182,14 @@ class Account:
             return self._reported_heard_ms >= asked_ms and not explained
         return reported.update_time_ms > position.update_time_ms
 
+    def _explain(self, signed_lots: int) -> None:
+        """A trade has come that the adopted position held."""
+        left = abs(self.unexplained_lots) - abs(signed_lots)
+        if self.unexplained_lots * signed_lots > 0:
+            self.unexplained_lots = max(0, left) * (1 if signed_lots > 0 else -1)
+
     def _adopt(self, amount_lots: int, entry_price: Decimal, time_ms: int) -> None:
+        self.unexplained_lots += amount_lots - self.position.amount_lots
         self.position = Position(amount_lots, entry_price)
         self._adopted_time_ms = max(self._adopted_time_ms, time_ms)
         self.differs_since_ms = None

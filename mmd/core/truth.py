@@ -41,11 +41,11 @@ class Truth:
         self._read = False  # it was read since the last doubt; what it showed to be live is being cancelled
         self._valid_from_ms = 0  # replies to what was asked before are out of date
 
-    def doubt(self, now_ms: int) -> None:
-        """What we believe of the account may be wrong: it must be read anew, by a request sent from now on."""
+    def doubt(self, now_ms: int, wait_ms: int = 0) -> None:
+        """What we believe of the account may be wrong: it must be read anew, by a request sent from now on, `wait_ms` later at the soonest."""
         self.synced = self._read = False
         self._valid_from_ms = now_ms
-        self.due_ms = now_ms
+        self.due_ms = now_ms + wait_ms
 
     def is_needed(self, once_all_is_done: bool) -> bool:
         """Whether to ask: the first time since the doubt at once (unless `once_all_is_done`), then when no own order is live any more."""

@@ -135,8 +135,12 @@ class World:
         self._timeline.run_until(self._timeline.now_ms + EXIT_MS)
         if process.is_alive:
             self.oracle.break_(22, f"still running {EXIT_MS} ms after SIGTERM")
-        elif process.exit_code != EXIT_CLEAN and not self.oracle.violations:
+        elif process.exit_code != EXIT_CLEAN and not self._is_hedged(process) and not self.oracle.violations:
             self.oracle.break_(22, f"exit code {process.exit_code} after SIGTERM in fair weather")
+
+    def _is_hedged(self, process: Process) -> bool:
+        """Whether the last run has found out only as it stopped that somebody had switched to hedge mode: the event was lost, and it has not traded since."""
+        return self._venue.account.dual_side and process.engine is not None and process.engine.halt_reason is not None
 
     def _check_ended(self, process: Process) -> None:
         """Some time after a SIGTERM. A machine that slept is given the time anew, and what a halt has to close takes its own."""

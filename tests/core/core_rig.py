@@ -204,7 +204,7 @@ class Rig:
             self.update(self.report(place.client_order_id))
         return place
 
-    def refuse(self, request: Request | None = None, code: int = -2019, status: int = 400, **more: Any) -> list[Action]:
+    def refuse(self, request: Request | None = None, code: int = -2010, status: int = 400, **more: Any) -> list[Action]:
         return self.answer(request or self.pending(Place), Refusal(status, code, "no", **more))
 
     def lose(self, request: Request | None = None) -> list[Action]:

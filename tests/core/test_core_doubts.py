@@ -106,15 +106,31 @@ def test_changed_rules_end_the_engine_cleanly_to_start_anew(changes: dict[str, o
     assert finished is not None and finished.cause is Cause.RULES and finished.clean
 
 
-def test_rules_that_cannot_be_read_are_asked_for_again_later() -> None:
-    """A lost reading changes nothing, and the next refusal after half a minute asks again."""
+def test_nothing_is_placed_by_rules_that_cannot_be_read() -> None:
+    """A lost reading pauses, and is made again every five seconds, until it tells that the rules are as they were."""
     rig = Rig(refusal_backoff_ms=100, refusal_backoff_max_ms=100)
     rig.boot()
     asked = only(rig.refuse(rig.pending(Place), code=-4023), ReadRules)
     rig.answer(asked, Lost("timeout"))
+    for _ in range(3):
+        assert rig.state is State.PAUSE and rig.engine.reasons == ("the symbol's rules are in doubt and cannot be read",)
+        assert none_of(rig.run(4_900), ReadRules, Place)
+        asked = only(rig.run(200), ReadRules)
+        rig.answer(asked, Lost("timeout"))
+    asked = only(rig.run(5_100), ReadRules)
+    assert only(rig.answer(asked, rig.rules), Place)
     assert rig.state is State.QUOTE
-    rig.run(30_000)
-    assert only(rig.refuse(rig.pending(Place), code=-4023), ReadRules)
+
+
+def test_rules_that_cannot_be_read_keep_no_stop_waiting() -> None:
+    """Once it stops nothing is placed, so nothing is asked."""
+    rig = Rig()
+    rig.boot()
+    rig.answer(only(rig.refuse(rig.pending(Place), code=-4023), ReadRules), Lost("timeout"))
+    rig.step(Stop("SIGTERM"))
+    assert none_of(rig.tick(5_000), ReadRules)
+    rig.settle_down()
+    assert rig.finished is not None and rig.finished.clean
 
 
 def test_a_stop_while_rules_change_is_a_stop() -> None:

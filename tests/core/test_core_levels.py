@@ -90,7 +90,7 @@ def test_one_unknown_order_freezes_its_side() -> None:
     rig = booted(2)
     first, second = levels(rig)
     rig.lose(first)
-    rig.refuse(second, code=-2019)
+    rig.refuse(second, code=-2010)
     rig.run(rig.settings.timing.refusal_backoff_ms + 1_000)
     assert levels(rig) == []
     rig.answer(rig.pending(Query), rig.report(first.client_order_id))

@@ -94,7 +94,7 @@ def test_other_ids_are_foreign(foreign: str) -> None:
     assert not ClientIds("mmd", "s").is_own(foreign)
 
 
-@pytest.mark.parametrize("code", [-2019, -4164, -1111, -2010])
+@pytest.mark.parametrize("code", [-2021, -4164, -1111, -2010])
 def test_refusals_back_off_and_never_loop(rig: Rig, code: int) -> None:
     """However often the venue refuses, the posts of five minutes are few, and each has a new id."""
     rig.boot()
@@ -138,6 +138,15 @@ def test_a_post_only_refusal_steps_out_a_tick_at_a_time(rig: Rig) -> None:
     assert prices == [249_750 - step for step in range(6)]
     assert all(place.post_only for place in rig.all(Place))
     assert not rig.waits(Place)
+
+
+def test_no_tick_further_out_than_the_least_notional_allows() -> None:
+    """Two lots at 2500.00 are worth 5.00 and one tick further out less: the next attempt stays where it was wanted."""
+    rig = Rig(buy_spread=Decimal(0), max_position_notional=Decimal("5.01"))
+    rig.boot()
+    assert rig.rules.notional(rig.pending(Place).price_ticks, 2) == 5
+    rig.refuse(code=-5022)
+    assert [(place.price_ticks, place.size_lots) for place in rig.all(Place)] == [(250_000, 2), (250_000, 2)]
 
 
 def expire(rig: Rig) -> None:
@@ -194,12 +203,23 @@ def test_reduce_only_refused_reads_the_account_anew(rig: Rig) -> None:
     assert not rig.pending(Place).reduce_only
 
 
-def test_reduce_only_refused_again_and_again_is_no_loop(rig: Rig) -> None:
-    """Where the venue insists on a position and refuses to close it, posts and readings stay few."""
+@pytest.mark.parametrize("code", [-2018, -2019])
+def test_too_little_money_reads_the_account_anew(rig: Rig, code: int) -> None:
+    """A liquidation whose events were all missed shows in a margin that does not do: the position is the venue's at once, not for ever ours."""
+    rig.boot(position=400)
+    rig.refuse(code=code)
+    assert rig.state is State.SYNC
+    rig.answer(rig.pending(Reconcile), rig.truth(position=0))
+    assert rig.state is State.QUOTE and rig.engine.position_lots == 0
+
+
+@pytest.mark.parametrize("code", [-2022, -2019])
+def test_refused_for_the_account_again_and_again_is_no_loop(rig: Rig, code: int) -> None:
+    """Where the venue insists on a position or a balance and refuses what follows from it, posts and readings stay few."""
     rig.boot(position=400)
     for _ in range(3_000):
         if rig.waits(Place):
-            rig.refuse(code=-2022)
+            rig.refuse(code=code)
         if rig.waits(Reconcile):
             rig.answer(rig.pending(Reconcile), rig.truth())
         rig.run(100)
@@ -292,3 +312,16 @@ def test_hedge_mode_halts_whatever_tells_of_it(rig: Rig) -> None:
     rig.refuse(code=-4061)
     assert rig.state is State.STOP
     assert rig.notices("account_changed")[0].fields["does"] == "stops"
+
+
+def test_hedge_mode_found_while_it_stops_halts(rig: Rig) -> None:
+    """The last reading may be the first that tells of it: the end is a halt, said once, and latched."""
+    rig.quoting()
+    rig.step(Stop("SIGTERM"))
+    rig.cancelled()
+    rig.refuse(rig.pending(Reconcile), code=-4061)
+    rig.tick(1_000)
+    rig.refuse(rig.pending(Reconcile), code=-4061)
+    assert rig.engine.halt_reason == "the account was switched to hedge mode" and len(rig.notices("account_changed")) == 1
+    rig.run(15_000)
+    assert rig.finished is not None and rig.finished.cause is Cause.HALT and not rig.finished.clean

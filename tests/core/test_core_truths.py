@@ -5,21 +5,24 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from core_rig import VENUE_EPOCH_MS, Rig, none_of, only
+from core_rig import MID, VENUE_EPOCH_MS, Rig, none_of, only
 
 from mmd.core.lifecycle import State
 from mmd.core.messages import (
     AccountUpdate,
     Cancel,
     Depth,
+    Fill,
     FrameRefused,
     OrderStatus,
     Place,
     Reconcile,
     RestartStream,
+    Stop,
     Stream,
     StreamUp,
 )
+from mmd.core.units import Side
 
 
 def test_a_stale_book_pulls_the_quotes_and_comes_back(rig: Rig) -> None:
@@ -82,6 +85,38 @@ def test_trades_of_a_gap_are_booked(rig: Rig) -> None:
     rig.answer(asked, rig.truth(rig.report(bid.client_order_id, executed=50), fills=(missed,)))
     assert [notice.fields["trade"] for notice in rig.notices("fill")] == [missed.trade_id + 1, missed.trade_id]
     assert rig.engine.position_lots == 50 and not rig.notices("position_adopted")
+
+
+def test_a_stop_waits_for_the_trade_that_explains_the_position(rig: Rig) -> None:
+    """A foreign trade moved the position, and the list of trades is behind: the account is read again until the trade is booked."""
+    rig.quoting()
+    rig.step(Stop("SIGTERM"))
+    rig.cancelled()
+    missing = Fill(77, 7, "", Side.BUY, MID, 30, Decimal("0.01"), "USDT", Decimal(0), False, VENUE_EPOCH_MS + rig.now_ms)
+    rig.changed_ms = rig.now_ms
+    rig.answer(rig.pending(Reconcile), rig.truth(position=30))
+    assert rig.finished is None and rig.engine.position_lots == 30
+    rig.tick(1_000)
+    rig.answer(rig.pending(Reconcile), rig.truth(position=30))
+    assert rig.finished is None
+    rig.tick(1_000)
+    rig.answer(rig.pending(Reconcile), rig.truth(position=30, fills=(missing,)))
+    assert rig.finished is not None and rig.finished.clean
+    assert rig.engine.position_lots == 30 and rig.engine.account.fills == 1
+
+
+def test_a_stop_does_not_wait_for_ever_for_a_trade(rig: Rig) -> None:
+    """Where no trade explains the position the end comes all the same, and in time."""
+    rig.quoting()
+    rig.step(Stop("SIGTERM"))
+    rig.cancelled()
+    began_ms = rig.now_ms
+    while rig.finished is None and rig.now_ms < began_ms + 15_000:
+        if rig.waits(Reconcile):
+            rig.answer(rig.pending(Reconcile), rig.truth(position=30))
+        rig.tick(100)
+    assert rig.finished is not None and rig.finished.clean
+    assert 4_000 < rig.now_ms - began_ms < 7_000
 
 
 def test_what_a_lost_stream_said_is_not_compared_with(rig: Rig) -> None:
