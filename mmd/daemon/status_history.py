@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import deque
@@ -10,10 +11,13 @@ from typing import Any
 from mmd.core.units import Side
 from mmd.daemon.published import Published, View
 from mmd.daemon.status_events import EventTail
+from mmd.venue.clock import monotonic_ms
 
 COLUMNS = ("time_ms", "mid", "buy", "sell", "position", "net")
 _EVERY_S = 1.0
 _KEPT = 900
+# However many ask, it is put into words at most this often: that takes milliseconds, and holds the interpreter that the engine needs too.
+_FRESH_MS = 1_000
 
 Point = tuple[float | int | None, ...]
 
@@ -26,6 +30,9 @@ class StatusHistory:
         self._tail = tail
         self._points: deque[Point] = deque(maxlen=_KEPT)
         self._stopped = threading.Event()
+        self._lock = threading.Lock()  # one at a time puts it into words; guards what follows
+        self._text = b""
+        self._text_ms: int | None = None
 
     def run(self) -> None:
         while not self._stopped.wait(_EVERY_S):
@@ -46,6 +53,14 @@ class StatusHistory:
         since_ms = points[0][0] if points and points[0][0] is not None else 0
         fills = [fill_point(entry.time_s, entry.event, entry.fields) for entry in self._tail.fills()]
         return {"schema": 1, "columns": COLUMNS, "points": points, "fills": [fill for fill in fills if fill[0] >= since_ms]}
+
+    def text(self, now_ms: int | None = None) -> bytes:
+        """What `read` says as JSON, at most a second old. From any thread."""
+        with self._lock:
+            now_ms = monotonic_ms() if now_ms is None else now_ms
+            if self._text_ms is None or now_ms - self._text_ms >= _FRESH_MS:
+                self._text, self._text_ms = json.dumps(self.read(), separators=(",", ":")).encode(), now_ms
+            return self._text
 
 
 def point_of(view: View, time_ms: int) -> Point:

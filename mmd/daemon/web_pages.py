@@ -23,7 +23,7 @@ def routes(source: StatusSource) -> Routes:
         return Answer(HTTPStatus.OK, _JSON, source.drawn().text)
 
     def history() -> Answer:
-        return Answer(HTTPStatus.OK, _JSON, json.dumps(source.history.read(), separators=(",", ":")).encode())
+        return Answer(HTTPStatus.OK, _JSON, source.history.text())
 
     def health() -> Answer:
         state = source.drawn().status["state"]

@@ -131,6 +131,16 @@ def test_a_control_socket_that_is_taken_gives_the_port_back(tmp_path: Path) -> N
     socket.create_server(("127.0.0.1", port)).close()
 
 
+def test_the_history_is_put_into_words_once_a_second(tmp_path: Path) -> None:
+    """However many ask; it costs milliseconds, and the engine waits for the interpreter meanwhile."""
+    source, _, _ = eth_source(tmp_path, eth_view())
+    source.history.keep(1_000)
+    first = source.history.text(now_ms=5_000)
+    source.history.keep(2_000)
+    assert source.history.text(now_ms=5_999) is first
+    assert len(json.loads(source.history.text(now_ms=6_000))["points"]) == 2
+
+
 def test_the_history_holds_the_last_quarter_of_an_hour(tmp_path: Path) -> None:
     """A point a second with our nearest prices, no more than 900 of them, and nothing where there is no engine."""
     source, published, _ = eth_source(tmp_path)
