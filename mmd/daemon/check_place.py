@@ -43,16 +43,16 @@ def offline_findings(check: Check) -> Iterator[Finding]:
 def _packages(check: Check) -> Iterator[Finding]:
     """The optional packages that this configuration needs. Those for signing as an agent were needed before there was a venue to check."""
     config = check.config
-    needed = [(key, package, extra) for key, package, extra, is_needed in (
-        ("exchange.venue: paper", "websockets", "paper", config.exchange.is_paper),
-        ("exchange.auth: v3", "coincurve", "agent", config.exchange.auth == "v3"),
-        ("exchange.auth: v3", "Crypto", "agent", config.exchange.auth == "v3"),
+    needed = [(key, module, package) for key, module, package, is_needed in (
+        ("exchange.venue: paper", "websockets", "websockets", config.exchange.is_paper),
+        ("exchange.auth: v3", "coincurve", "coincurve", config.exchange.auth == "v3"),
+        ("exchange.auth: v3", "Crypto", "pycryptodome", config.exchange.auth == "v3"),
     ) if is_needed]
     missing = [each for each in needed if find_spec(each[1]) is None]
-    for key, package, extra in missing:
-        yield fail("packages", f"{key} needs the package {package}, which is not installed", f"pip install 'mmd[{extra}]'")
+    for key, _, package in missing:
+        yield fail("packages", f"{key} needs the package {package}, which is not installed", f"pip install {package}")
     if not missing:
-        yield ok("packages", ", ".join(package for _, package, _ in needed) or "none needed beyond those of every installation")
+        yield ok("packages", ", ".join(package for _, _, package in needed) or "none needed beyond those of every installation")
 
 
 def _files(check: Check) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ def embed(config: Config) -> PaperServer:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "websockets":
             raise
-        message = f"{config.path}: exchange.venue: paper needs the package websockets: pip install 'mmd[paper]'"
+        message = f"{config.path}: exchange.venue: paper needs the package websockets: pip install websockets"
         raise ConfigError(message) from error
     clock = ExchangeClock()
     options = paper_options(config)

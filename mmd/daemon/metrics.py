@@ -39,7 +39,7 @@ def exposition(status: Mapping[str, Any]) -> bytes:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "prometheus_client":
             raise
-        raise ConfigError("metrics need the package prometheus_client: pip install 'mmd[metrics]'") from error
+        raise ConfigError("metrics need the package prometheus_client: pip install prometheus_client") from error
     common = {"config": status["daemon"]["config"], "symbol": status["daemon"]["symbol"]}
 
     class Snapshot(Collector):

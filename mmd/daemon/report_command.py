@@ -139,7 +139,7 @@ def _page_module(config: Config) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "plotly":
             raise
-        raise ConfigError(f"{config.path}: report --html needs the package plotly: pip install 'mmd[report]'") from error
+        raise ConfigError(f"{config.path}: report --html needs the package plotly: pip install plotly") from error
     from mmd.report import page
 
     return page

@@ -32,7 +32,7 @@ def show_status(config: Config, environ: Mapping[str, str], *, as_json: bool, wa
         except ModuleNotFoundError as error:
             if error.name is None or error.name.partition(".")[0] != "rich":
                 raise
-            raise ConfigError("status --watch needs the package rich: pip install 'mmd[watch]'") from error
+            raise ConfigError("status --watch needs the package rich: pip install rich") from error
         return watch_status(client, lambda: what_is_left(config, environ))
     try:
         status = client.status()

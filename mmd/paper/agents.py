@@ -91,7 +91,7 @@ class Agents:
         try:
             recovered = recover_signer(message, signature, self._domain)
         except MissingPackages as error:
-            raise Denied(-1020, "This exchange cannot verify an agent's signature until it is given: pip install 'mmd[agent]'") from error
+            raise Denied(-1020, "This exchange cannot verify an agent's signature until it is given: pip install coincurve pycryptodome") from error
         if recovered != signer.lower():
             raise _bad_signature()
 

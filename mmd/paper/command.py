@@ -43,7 +43,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "websockets":
             raise
-        raise ConfigError("the paper exchange needs the package websockets: pip install 'mmd[paper]'") from error
+        raise ConfigError("the paper exchange needs the package websockets: pip install websockets") from error
     stops: SimpleQueue[None] = SimpleQueue()  # Its put may interrupt its own get; Event.set would wait for ever on the lock that wait holds.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stops.put(None))
@@ -87,7 +87,7 @@ def _options(arguments: argparse.Namespace) -> PaperOptions:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="mmd paper", description="Serve the paper exchange, whose account has the key paper, secret paper.", allow_abbrev=False,
                      epilog="Under /fapi/v3 any agent may sign: for --user it trades on the account, for any other user on an account of that user's, "
-                            "opened with the same deposits when it is first seen. Verifying needs pip install 'mmd[agent]'.")
+                            "opened with the same deposits when it is first seen. Verifying needs pip install coincurve pycryptodome.")
     parser.add_argument("--rest-port", type=_port, default=0, metavar="P", help="port of the REST API (0: a free one)")
     parser.add_argument("--ws-port", type=_port, default=0, metavar="Q", help="port of the streams (0: a free one)")
     parser.add_argument("--symbol", default=DEFAULTS.symbol, help=f"the traded symbol ({DEFAULTS.symbol})")

@@ -133,6 +133,6 @@ def _packages() -> tuple[Hash, Callable[[str], Any]]:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in ("coincurve", "Crypto"):
             raise
-        raise MissingPackages("exchange.auth v3 needs the packages coincurve and pycryptodome: pip install 'mmd[agent]'") from error
+        raise MissingPackages("exchange.auth v3 needs the packages coincurve and pycryptodome: pip install coincurve pycryptodome") from error
     new = keccak.new
     return lambda data: new(digest_bits=256, data=data).digest(), PrivateKey.from_hex

@@ -155,7 +155,7 @@ def test_what_does_not_go_together_is_refused_with_its_source(tmp_path: Path, ch
 def test_a_missing_package_is_said_without_blaming_the_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole message is the command that mends it."""
     monkeypatch.setitem(sys.modules, "coincurve", None)
-    with pytest.raises(ConfigError, match=r"^exchange.auth v3 needs the packages coincurve and pycryptodome: pip install 'mmd\[agent\]'$"):
+    with pytest.raises(ConfigError, match=r"^exchange.auth v3 needs the packages coincurve and pycryptodome: pip install coincurve pycryptodome$"):
         connected(tmp_path)
 
 

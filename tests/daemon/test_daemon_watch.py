@@ -216,7 +216,7 @@ def test_without_the_package_it_says_what_to_install(
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
     config = str(exchange.config(tmp_path))
     assert main(["-c", config, "status", "--watch"]) == 78
-    assert "pip install 'mmd[watch]'" in capsys.readouterr().err
+    assert "pip install rich" in capsys.readouterr().err
     assert main(["-c", config, "status"]) == 1
 
 

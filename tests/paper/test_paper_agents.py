@@ -184,7 +184,7 @@ def test_without_the_packages_the_refusal_names_them(agents: Agents, monkeypatch
         return real(name, *args, **options)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(Refused, match=r"pip install 'mmd\[agent\]'") as caught:
+    with pytest.raises(Refused, match=r"pip install coincurve pycryptodome") as caught:
         ask(agents, query)
     assert caught.value.code == -1020
 
