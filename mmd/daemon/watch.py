@@ -59,13 +59,15 @@ def _watch(client: ControlClient, what_is_left: Callable[[], Sequence[str]], key
 def _keys(terminal: int) -> Iterator[int]:
     """The terminal, a key at a time and unechoed; as it was afterwards, whatever ends this."""
     before = termios.tcgetattr(terminal)
-    handler = signal.signal(signal.SIGTERM, _interrupt)
+    # SIGINT too, for a parent may have left it ignored.
+    handlers = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         tty.setcbreak(terminal)
         yield terminal
     finally:
         termios.tcsetattr(terminal, termios.TCSADRAIN, before)
-        signal.signal(signal.SIGTERM, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def _interrupt(number: int, frame: object) -> None:
