@@ -12,7 +12,23 @@ from typing import NamedTuple
 
 from mmd.core.units import Side
 from mmd.daemon.config_alerts import AlertKinds, Amounts, BodyTemplate, CommandLine, TimeOfDay, WebhookUrl
-from mmd.daemon.config_kinds import Choice, DataFile, Flag, Kind, ListenAddress, Names, Nullable, Number, OutputFile, Seconds, Text, Unfit, Url, Whole, shown
+from mmd.daemon.config_kinds import (
+    Choice,
+    DataFile,
+    Flag,
+    Kind,
+    ListenAddress,
+    Names,
+    Nullable,
+    Number,
+    OutputFile,
+    Seconds,
+    Text,
+    Unfit,
+    Url,
+    Whole,
+    shown,
+)
 from mmd.daemon.config_text import Entry, Fault
 
 
