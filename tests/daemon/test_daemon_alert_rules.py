@@ -119,7 +119,7 @@ def test_each_loss_is_told_once_a_run_and_the_largest_alone() -> None:
     seen = [looks(watched, eth_view(net_profit=Decimal(profit)), 0) for profit in ("1.0", "-4.99", "-5.00", "-7.0", "-1.0", "-6.0", "-25.50", "-30.0")]
     assert [len(each) for each in seen] == [0, 0, 1, 0, 0, 0, 1, 0]
     assert seen[6] == [("loss", "this run has lost 25.5, which is 20 or more")]
-    assert looks(watched, eth_view(session="s2", net_profit=Decimal("-12")), 0) == [("loss", "this run has lost 12, which is 10 or more")]
+    assert looks(watched, eth_view(session="s2", net_profit=Decimal(-12)), 0) == [("loss", "this run has lost 12, which is 10 or more")]
 
 
 def test_the_day_is_summed_up_at_its_time() -> None:
