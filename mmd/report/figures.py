@@ -106,8 +106,14 @@ def _make_report(rows: LedgerRows, question: Question, listeners: Listeners) -> 
     trading, totals = fills.results(), fills.totals()
 
     openings = [(run.started_ms, rows.opening_wallet(run, identity.margin_assets)) for run in within]
-    equity = EquityPath(period, zone, Transfers(income.transfer_times), openings, listeners.mark)
     before = rows.mark_before(period.since_ms, account_began_ms)
+    transfers = income.transfer_times
+    if before is not None:
+        # The equity starts at that mark, which may be old: what was paid in or out since then (while the daemon was down) is no change of it.
+        between = IncomeBook(identity, zone)
+        between.take(rows.income(Period(before.time_ms + 2, period.since_ms)))
+        transfers = between.transfer_times + transfers
+    equity = EquityPath(period, zone, Transfers(transfers), openings, listeners.mark)
     if before is not None:
         equity.begin(before)
     equity.take(rows.marks(period))

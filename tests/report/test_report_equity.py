@@ -49,6 +49,20 @@ def test_transfers_are_neither_profit_nor_drawdown() -> None:
     assert (equity.change, equity.drawdown, equity.end) == (2, None, 602)
 
 
+def test_a_transfer_while_the_daemon_was_down_is_no_drawdown() -> None:
+    """The equity of a period starts at the last mark before it, which the transfer may lie behind."""
+    ledger = HandLedger()
+    ledger.run(end=T0)
+    ledger.mark(T0, "1000")
+    ledger.income(T0 + HOUR, "TRANSFER", "-400", symbol="")
+    ledger.run(T0 + 3 * HOUR)
+    ledger.mark(T0 + 3 * HOUR, "600")
+    ledger.mark(T0 + 4 * HOUR, "601")
+    for since in (None, iso(T0 + 1), iso(T0 + 2 * HOUR), iso(T0 + 3 * HOUR)):
+        equity = ledger.report(since).equity
+        assert (equity.change, equity.drawdown, equity.end) == (1, None, 601), since
+
+
 def test_the_unrealised_change_is_from_before_the_period() -> None:
     """The last mark before it is where it starts."""
     ledger = HandLedger()
