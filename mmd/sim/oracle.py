@@ -121,7 +121,7 @@ class Oracle:
         self._foreign_trade_ms = 0
         self._halted: tuple[str, str] | None = None  # session and reason of a halt that nobody has cleared
         self._closing: set[str] = set()  # client ids of market orders that flatten
-        self._filter_refusals = 0
+        self._filter_refusals = self._told_refusals = 0
         self._live: dict[int, _Live] = {}
         self._posted: set[str] = set()
         self._last_posted: list[str] = []
@@ -219,15 +219,17 @@ class Oracle:
             changed_ms = self.filters_changed_ms
             if changed_ms is None or (self._rules_read_ms > changed_ms and at_ms > self._rules_read_ms + _FILTER_GRACE_MS):
                 self.break_(13, f"{details['request']} refused: {details['code']} {details['msg']}")
+            self._filter_refusals += 1
         if details["code"] in _PRICE_BAND_CODES and not self.price_is_wild:
             self.break_(13, f"{details['request']} refused: {details['code']} {details['msg']}")
 
     def _count_refusal(self, reply: Reply) -> None:
-        """Only what the process is told can tell it of a changed filter: the answer may have been lost on its way."""
+        """Only what the exchange has refused and the process was told of: an answer may have been lost on its way, or forged there."""
         if isinstance(reply.request, (Place, Amend)) and isinstance(reply.outcome, Refusal) and reply.outcome.code in _FILTER_CODES:
-            self._filter_refusals += 1
-            if self._filter_refusals > _FILTER_REFUSALS_A_SLOT * self._settings.strategy.levels:
-                self.break_(13, f"{self._filter_refusals} orders refused since the filters changed")
+            self._told_refusals += 1
+            refusals = min(self._told_refusals, self._filter_refusals)
+            if refusals > _FILTER_REFUSALS_A_SLOT * self._settings.strategy.levels:
+                self.break_(13, f"{refusals} orders refused since the filters changed")
 
     def _check_exposure(self, own: list[_Live]) -> None:
         """Position at cost, and all that may still fill on the opening side at its own price."""
@@ -284,7 +286,7 @@ class Oracle:
     def stepped(self, process: Process, event: Event, actions: Sequence[Action]) -> None:
         now_ms = self._timeline.now_ms
         if process.session not in self._views or (isinstance(event, Reply) and isinstance(event.outcome, SymbolRules)):
-            self._rules_read_ms, self._filter_refusals = now_ms, 0
+            self._rules_read_ms, self._filter_refusals, self._told_refusals = now_ms, 0, 0
         elif isinstance(event, Reply):
             self._count_refusal(event)
         listen_key = self._venue.listen_keys.current(self._venue.account.api_key, now_ms)
