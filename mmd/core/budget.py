@@ -1,4 +1,7 @@
-"""The request budget: how many orders may still be sent this minute, and until when the venue wants silence (FAULTS O11, R1)."""
+"""The request budget: how many orders may still be sent this minute, and until when the venue wants silence (FAULTS O11, R1).
+
+The venue counts weight by address and orders by account, so that other processes spend of the same limits: its own count is listened to.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ class OrderBudget:
         self.per_minute = max(1, per_minute)
         self._sent: deque[int] = deque()
         self._silent_until_ms = 0
+        self._held_back_until_ms = 0
 
     def spend(self, now_ms: int) -> None:
         """Count one order."""
@@ -27,7 +31,14 @@ class OrderBudget:
 
     def allows(self, now_ms: int) -> bool:
         """Whether one more order fits."""
-        return self.used(now_ms) < self.per_minute
+        return self.used(now_ms) < self.per_minute and now_ms >= self._held_back_until_ms
+
+    def hold_back(self, until_ms: int) -> None:
+        """What is left of a shared limit is kept for cancels and questions: no order fits until then."""
+        self._held_back_until_ms = max(self._held_back_until_ms, until_ms)
+
+    def is_held_back(self, now_ms: int) -> bool:
+        return now_ms < self._held_back_until_ms
 
     def be_silent(self, until_ms: int) -> None:
         """The venue refused for too many requests (429, 418): nothing is sent until then."""

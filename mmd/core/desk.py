@@ -243,7 +243,9 @@ class Desk:
             return False
         if not self.budget.allows(now_ms):
             if not self._over_budget:
-                self._emit(Notice(Level.WARNING, "budget_spent", {"orders_per_minute": self.budget.per_minute, "does": "waits"}))
+                whose = "the venue's count, of all who share it" if self.budget.is_held_back(now_ms) else "our own count"
+                fields = {"orders_per_minute": self.budget.per_minute, "by": whose, "does": "pulls what is not good enough, and waits"}
+                self._emit(Notice(Level.WARNING, "budget_spent", fields))
             self._over_budget = True
             return False
         self._over_budget = False

@@ -37,6 +37,7 @@ from mmd.core.messages import (
     OrderUpdate,
     Place,
     Query,
+    RateUsed,
     ReadRules,
     Reconcile,
     Refusal,
@@ -105,6 +106,7 @@ class Engine:
             Depth: self._on_depth,
             MarkPrice: self._on_mark_price,
             ClockReading: self._on_clock_reading,
+            RateUsed: self._on_rate_used,
             FrameRefused: self._on_frame_refused,
             OrderUpdate: self._on_order_update,
             AccountUpdate: self._on_account_update,
@@ -169,6 +171,12 @@ class Engine:
 
     def _on_clock_reading(self, event: ClockReading, now_ms: int) -> None:
         self.health.clock_uncertainty_ms = event.uncertainty_ms
+
+    def _on_rate_used(self, event: RateUsed, now_ms: int) -> None:
+        """Others at this address, or on this account, spend of the same limits: with the last of them nothing is quoted, only cancelled and asked."""
+        fraction = self.settings.risk.order_rate_fraction
+        if (event.weight or 0) >= fraction * self.rules.weight_per_minute or (event.orders or 0) >= fraction * self.rules.orders_per_minute:
+            self.desk.budget.hold_back(event.until_ms)
 
     def _on_frame_refused(self, event: FrameRefused, now_ms: int) -> None:
         self.health.last_refused_frame = event.reason

@@ -124,6 +124,16 @@ class ClockReading:
 
 
 @dataclass(frozen=True)
+class RateUsed:
+    """How much of its limits the venue itself counts as used, by everybody at this address (weight) and on this account (orders), in the minute that ends
+    at `until_ms` on the monotonic clock; None where it has not said."""
+
+    weight: int | None
+    orders: int | None
+    until_ms: int
+
+
+@dataclass(frozen=True)
 class FrameRefused:
     """A market frame that could not be used (not JSON, off the tick, a field missing)."""
 
@@ -363,7 +373,7 @@ class Reply:
 
 MarketEvent = Depth | FrameRefused | MarkPrice
 UserEvent = OrderUpdate | AccountUpdate | AccountConfigUpdate | MarginCall
-Event = MarketEvent | UserEvent | StreamUp | StreamDown | ClockReading | Tick | Stop | Reply
+Event = MarketEvent | UserEvent | StreamUp | StreamDown | ClockReading | RateUsed | Tick | Stop | Reply
 Action = Request | RestartStream | CheckClock | Notice | Finished
 
 

@@ -14,7 +14,7 @@ from types import FrameType
 from mmd import __version__
 from mmd.core.engine import Engine
 from mmd.core.errors import ConfigError, MmdError
-from mmd.core.messages import Cause, ClockReading, Event, Finished, Level, Notice, Stop, Tick
+from mmd.core.messages import Cause, ClockReading, Event, Finished, Level, Notice, RateUsed, Stop, Tick
 from mmd.daemon.alerts import alerting
 from mmd.daemon.config import Config
 from mmd.daemon.connections import Venue
@@ -37,6 +37,7 @@ from mmd.venue.clock import monotonic_ms
 EXIT_CLEAN, EXIT_FAILED, EXIT_UNREACHABLE, EXIT_CONFIG = 0, 1, 75, 78
 
 _PUBLISH_EVERY_MS = 100
+_MINUTE_MS = 60_000  # the venue counts by minutes of its own clock
 _JOIN_S = 2.0
 _LEDGER_S = 5.0  # for the record of the last moments; the orders are gone by then
 _STARTUP_POLL_S = 60.0
@@ -202,7 +203,7 @@ class Service:
         journal = self._ledger.journal
         # How well the start could learn the time; the clock's own thread will not tell before a minute has passed.
         event: Event | None = ClockReading(self._venue.clock.uncertainty_ms(monotonic_ms()))
-        published_ms, published_state = 0, None
+        published_ms, published_state, told_ms = 0, None, 0
         while True:
             now_ms = monotonic_ms()
             began_ns = time.perf_counter_ns()
@@ -212,6 +213,10 @@ class Service:
             if engine.halt_reason is not None:
                 self._latch_halt(engine.halt_reason)  # at once: a process that is killed before its end stays halted too
             journal.stepped(event, engine, now_ms, step_us)
+            usage = self._venue.meter.last
+            if usage.seen_ms is not None and usage.seen_ms != told_ms:
+                told_ms = usage.seen_ms
+                self._inbox.put(RateUsed(usage.weight_1m, usage.orders_1m, told_ms + _MINUTE_MS - self._venue.clock.now_ms(told_ms) % _MINUTE_MS))
             if now_ms - published_ms >= _PUBLISH_EVERY_MS or engine.state is not published_state:
                 view = viewer.draw(now_ms)
                 self._published.set(view)

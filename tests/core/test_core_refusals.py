@@ -20,6 +20,7 @@ from mmd.core.messages import (
     OrderStatus,
     Place,
     Query,
+    RateUsed,
     Reconcile,
     Stop,
     Stream,
@@ -325,3 +326,21 @@ def test_hedge_mode_found_while_it_stops_halts(rig: Rig) -> None:
     assert rig.engine.halt_reason == "the account was switched to hedge mode" and len(rig.notices("account_changed")) == 1
     rig.run(15_000)
     assert rig.finished is not None and rig.finished.cause is Cause.HALT and not rig.finished.clean
+
+
+@pytest.mark.parametrize(("weight", "orders", "held"), [(1_919, 959, False), (1_920, None, True), (None, 960, True), (None, None, False)])
+def test_a_limit_that_others_have_nearly_spent_is_kept_for_cancels(rig: Rig, weight: int | None, orders: int | None, held: bool) -> None:
+    """By the venue's own count: until its minute ends a bad quote is cancelled and not replaced; said once, and then it quotes again."""
+    rig.quoting()
+    rig.step(RateUsed(weight, orders, rig.now_ms + 20_000))
+    rig.now_ms += 100
+    rig.depth(MID + 200)
+    rig.settle_down()
+    assert rig.engine.desk.has_live is not held
+    assert len(rig.all(Cancel)) == held and len(rig.all(Amend)) == (not held)
+    rig.run(10_000, mid=MID + 200)
+    assert rig.engine.desk.has_live is not held
+    assert [notice.fields["by"] for notice in rig.notices("budget_spent")] == ["the venue's count, of all who share it"] * held
+    if held:
+        rig.run(10_000, mid=MID + 200)
+        assert rig.waits(Place)
