@@ -230,6 +230,15 @@ def test_what_a_daemon_has_left_is_told(exchange: Exchange, tmp_path: Path) -> N
     assert told["running"] is False and "lost too much" in told["notes"][0]
 
 
+def test_a_pipe_in_the_ledger_s_place_is_not_waited_for(exchange: Exchange, tmp_path: Path) -> None:
+    """Opening it would wait for its other end for ever; without a ledger there is just nothing to tell."""
+    config, state = exchange.config(tmp_path), tmp_path / "state"
+    state.mkdir()
+    os.mkfifo(state / f"{config.stem}.ledger")
+    found = ask(config, state)
+    assert found.returncode == 1 and found.stderr.startswith("mmd: no daemon of this configuration is running") and "last run" not in found.stderr
+
+
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--watch"], "--watch needs a terminal"), (["--watch", "--json"], "do not go together"),
 ])
