@@ -179,7 +179,7 @@ def test_the_events_are_found() -> None:
     found = set(events())
     assert {"fill", "foreign_fill", "placed", "amended", "order_unknown", "cancel_unknown", "quote", "pause", "sync", "stopped", "prices"} <= found
     assert not {"boot", "stop", "event", "name"} & found
-    source = (PACKAGE / "daemon" / "logbook.py").read_text(encoding="utf-8")
+    source = (PACKAGE / "daemon" / "logs" / "logbook.py").read_text(encoding="utf-8")
     assert all(f'"{name}"' in source for name in _OF_THE_LOG)
 
 

@@ -10,7 +10,7 @@ from mmd.core.messages import Depth, Notice, Stream, StreamDown, StreamUp
 from mmd.core.quoting import MarketView, PingPong, Quote
 from mmd.daemon.finding import Check, Finding, fail, ok, warn
 from mmd.daemon.inbox import Inbox
-from mmd.daemon.logbook import conceal
+from mmd.daemon.logs.logbook import conceal
 from mmd.daemon.reporters import plain
 from mmd.daemon.workers import Worker
 from mmd.venue.clock import monotonic_ms

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from mmd.core.errors import ConfigError, MmdError
 from mmd.daemon.finding import Check, Finding, fail, ok, warn
-from mmd.daemon.ledger_place import ledger_place
-from mmd.daemon.logbook import INSTALLED_DIRECTORY
+from mmd.daemon.logs.logbook import INSTALLED_DIRECTORY
+from mmd.daemon.record.ledger_place import ledger_place
 from mmd.daemon.state_directory import HaltLatch, market_name, state_directory
 from mmd.ledger.opening import open_for_reading
 from mmd.venue.account import synchronise

@@ -16,7 +16,7 @@ from typing import NoReturn
 from mmd import __version__
 from mmd.core.errors import ConfigError, MmdError
 from mmd.core.messages import Level, Notice
-from mmd.daemon.alert_command import send_trial
+from mmd.daemon.alerts.command import send_trial
 from mmd.daemon.check import findings_json, run_check
 from mmd.daemon.config import Config, LogConfig, load_config
 from mmd.daemon.connections import Venue, connect
@@ -24,14 +24,14 @@ from mmd.daemon.credentials import AgentCredentials, Credentials, load_credentia
 from mmd.daemon.embedded import embed
 from mmd.daemon.finding import Finding, Verdict
 from mmd.daemon.interventions import Intervention, resume
-from mmd.daemon.ledger_place import ledger_place
-from mmd.daemon.logbook import close_log, conceal, log_notice, open_log
+from mmd.daemon.logs.logbook import close_log, conceal, log_notice, open_log
+from mmd.daemon.record.ledger_place import ledger_place
 from mmd.daemon.report_command import ReportOptions, run_report
 from mmd.daemon.service import EXIT_CLEAN, EXIT_CONFIG, EXIT_FAILED, EXIT_UNREACHABLE, run_service
 from mmd.daemon.startup import VenueUnreachable
 from mmd.daemon.state_directory import HaltLatch, InstanceLock, account_digest, market_name, state_directory
-from mmd.daemon.status_all import show_all
-from mmd.daemon.status_command import show_status
+from mmd.daemon.status.command import show_status
+from mmd.daemon.status.every_market import show_all
 
 _COMMANDS = {
     "run": "(the default) trade in the foreground until SIGTERM",

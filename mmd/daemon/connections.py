@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from mmd.core.errors import ConfigError
 from mmd.daemon.config import Config
 from mmd.daemon.credentials import AgentCredentials, Credentials
-from mmd.daemon.logbook import log_notice
+from mmd.daemon.logs.logbook import log_notice
 from mmd.venue.agent_signing import MissingPackages, V3Signer, checked_address
 from mmd.venue.clock import VenueClock
 from mmd.venue.endpoints import V1, V3, Family

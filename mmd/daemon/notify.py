@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 
-from mmd.daemon.logbook import redact
+from mmd.daemon.logs.logbook import redact
 
 _STATUS_LENGTH = 400  # characters
 

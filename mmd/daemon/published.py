@@ -11,7 +11,7 @@ from typing import NamedTuple
 from mmd.core.engine import Engine
 from mmd.core.rules import SymbolRules
 from mmd.core.units import Side
-from mmd.daemon.queue_guess import QueueGuess
+from mmd.daemon.status.queue_guess import QueueGuess
 
 _ZERO = Decimal(0)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from mmd.core.messages import Level, Notice
-from mmd.daemon.logbook import log_notice
+from mmd.daemon.logs.logbook import log_notice
 from mmd.daemon.notify import Notifier
 
 # How often the threads are looked at where no supervisor wants to know.

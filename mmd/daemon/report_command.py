@@ -14,7 +14,7 @@ from types import ModuleType
 
 from mmd.core.errors import ConfigError
 from mmd.daemon.config import Config
-from mmd.daemon.ledger_place import ledger_place
+from mmd.daemon.record.ledger_place import ledger_place
 from mmd.daemon.state_directory import state_path
 from mmd.ledger.opening import LedgerError, advice, open_for_reading
 from mmd.report.figures import Listeners, Question, Report, make_report

@@ -15,20 +15,20 @@ from mmd import __version__
 from mmd.core.engine import Engine
 from mmd.core.errors import ConfigError, MmdError
 from mmd.core.messages import Cause, ClockReading, Event, Finished, Level, Notice, RateUsed, Stop, Tick
-from mmd.daemon.alerts import alerting
+from mmd.daemon.alerts.watcher import alerting
 from mmd.daemon.config import Config
 from mmd.daemon.connections import Venue
 from mmd.daemon.inbox import Inbox
 from mmd.daemon.interventions import Intervention
-from mmd.daemon.ledger_service import LedgerService
-from mmd.daemon.logbook import log_notice
+from mmd.daemon.logs.logbook import log_notice
 from mmd.daemon.published import Published, Viewer
+from mmd.daemon.record.ledger_service import LedgerService
 from mmd.daemon.reloading import reread
 from mmd.daemon.reporters import fees_text, plain
 from mmd.daemon.session import new_session
 from mmd.daemon.startup import Prepared, SymbolNotTrading, VenueUnreachable, prepare
 from mmd.daemon.state_directory import Halt, HaltLatch
-from mmd.daemon.status_service import StatusService
+from mmd.daemon.status.service import StatusService
 from mmd.daemon.supervision import Supervision
 from mmd.daemon.trading_threads import TradingThreads
 from mmd.daemon.workers import Worker

@@ -10,7 +10,7 @@ from mmd.daemon.config import Config
 from mmd.daemon.connections import Venue
 from mmd.daemon.inbox import Inbox
 from mmd.daemon.lanes import Lane, Lanes
-from mmd.daemon.logbook import conceal, log_notice
+from mmd.daemon.logs.logbook import conceal, log_notice
 from mmd.daemon.published import Published
 from mmd.daemon.reporters import Reporter, balance_line, price_line
 from mmd.daemon.startup import Prepared

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from mmd.core.messages import Level, Notice
-from mmd.daemon.logbook import log_notice
+from mmd.daemon.logs.logbook import log_notice
 from mmd.daemon.pulses import WorkPulse
 from mmd.venue.at_work import AtWork
 

@@ -27,8 +27,8 @@ from made_ledger import make_ledger
 from mmd.core.messages import AccountUpdate, Depth, OrderReport, OrderStatus, OrderUpdate
 from mmd.core.records import FillRecord, OrderRecord
 from mmd.core.units import Side
-from mmd.daemon.journal import Journal
-from mmd.daemon.ledger_thread import LedgerKeeper
+from mmd.daemon.record.journal import Journal
+from mmd.daemon.record.ledger_thread import LedgerKeeper
 from mmd.ledger.entries import Entry, Noted, RunStarted
 from mmd.ledger.opening import Identity
 from mmd.ledger.writer import open_ledger

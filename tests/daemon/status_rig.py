@@ -15,11 +15,11 @@ from mmd.core.rules import SymbolRules
 from mmd.core.units import Grid, Side
 from mmd.daemon.config import Config, LedgerConfig
 from mmd.daemon.connections import Venue
-from mmd.daemon.control import address_of
 from mmd.daemon.published import OrderView, Published, View
-from mmd.daemon.status_events import EventTail
-from mmd.daemon.status_source import StatusSource
-from mmd.daemon.web_server import BoundedServer
+from mmd.daemon.status.control import address_of
+from mmd.daemon.status.event_tail import EventTail
+from mmd.daemon.status.server import BoundedServer
+from mmd.daemon.status.source import StatusSource
 from mmd.venue.clock import VenueClock, monotonic_ms
 from mmd.venue.endpoints import V1
 from mmd.venue.rest import DEFAULT_TIMEOUTS

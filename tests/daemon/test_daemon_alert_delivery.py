@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 from alert_rig import hook
 
-from mmd.daemon.alert_delivery import Command, NotDelivered, Origin, Webhook, tokens_in
-from mmd.daemon.alert_rules import Alert
-from mmd.daemon.redaction import conceal
+from mmd.daemon.alerts.delivery import Command, NotDelivered, Origin, Webhook, tokens_in
+from mmd.daemon.alerts.rules import Alert
+from mmd.daemon.logs.redaction import conceal
 
 OPENSSL = shutil.which("openssl")
 ALERT = Alert("halt", 'trading ends: "lost" 25 €\nline two', {"why": "a \x1b[31m b"}, 1_790_000_000.0)

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from mmd.daemon.alert_delivery import Command, NotDelivered, Origin
-from mmd.daemon.alert_rules import Alert
+from mmd.daemon.alerts.delivery import Command, NotDelivered, Origin
+from mmd.daemon.alerts.rules import Alert
 from mmd.daemon.config import AlertConfig, load_config
 from mmd.daemon.config_alerts import BODY_NAMES
 

@@ -10,8 +10,8 @@ import pytest
 from status_rig import eth_view
 
 from mmd.core.messages import Level, Notice
-from mmd.daemon.alert_limits import AlertLimits
-from mmd.daemon.alert_rules import DAY_S, Alert, AlertRules, Moment
+from mmd.daemon.alerts.limits import AlertLimits
+from mmd.daemon.alerts.rules import DAY_S, Alert, AlertRules, Moment
 from mmd.daemon.config import AlertConfig
 from mmd.daemon.published import View
 

@@ -20,15 +20,15 @@ from status_rig import eth_config, eth_view
 
 from mmd.core.errors import ConfigError
 from mmd.core.messages import Level, Notice
-from mmd.daemon import alerts
-from mmd.daemon.alert_delivery import NotDelivered
-from mmd.daemon.alert_limits import Held
-from mmd.daemon.alert_memory import Memory, Pending, read_memory, write_memory
-from mmd.daemon.alert_rules import Alert
-from mmd.daemon.alerts import AlertWatcher, alerting, try_alerts
+from mmd.daemon.alerts import watcher as alerts
+from mmd.daemon.alerts.delivery import NotDelivered
+from mmd.daemon.alerts.limits import Held
+from mmd.daemon.alerts.memory import Memory, Pending, read_memory, write_memory
+from mmd.daemon.alerts.rules import Alert
+from mmd.daemon.alerts.watcher import AlertWatcher, alerting, try_alerts
 from mmd.daemon.cli import main
 from mmd.daemon.config import AlertConfig, Config, LogConfig
-from mmd.daemon.logbook import close_log, log_notice, open_log
+from mmd.daemon.logs.logbook import close_log, log_notice, open_log
 from mmd.daemon.published import Published
 
 HALT = Notice(Level.ERROR, "halt", {"why": "this run has lost 25", "does": "stops"})

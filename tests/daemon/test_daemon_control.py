@@ -16,11 +16,12 @@ import pytest
 from status_rig import connected, eth_source, eth_view, exchange, get, read_all, running
 
 from mmd.core.errors import ConfigError, MmdError
-from mmd.daemon import control_client, web_server
-from mmd.daemon.control import ControlServer, control_path
-from mmd.daemon.control_client import ControlClient, NotRunning
-from mmd.daemon.web_pages import routes
-from mmd.daemon.web_server import Answer, BoundedServer, Routes
+from mmd.daemon.status import control_client
+from mmd.daemon.status import server as web_server
+from mmd.daemon.status.control import ControlServer, control_path
+from mmd.daemon.status.control_client import ControlClient, NotRunning
+from mmd.daemon.status.pages import routes
+from mmd.daemon.status.server import Answer, BoundedServer, Routes
 
 
 @pytest.fixture

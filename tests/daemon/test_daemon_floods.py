@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from mmd.daemon.floods import QUIET_S, WINDOW_S, WRITTEN, Floods, Line, without_numbers
+from mmd.daemon.logs.floods import QUIET_S, WINDOW_S, WRITTEN, Floods, Line, without_numbers
 
 ERROR, INFO = 40, 20
 

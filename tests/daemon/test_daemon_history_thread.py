@@ -11,8 +11,8 @@ import pytest
 from ledger_thread_rig import RULES
 
 from mmd.core.messages import Lost, Notice, Unsent
-from mmd.daemon import history_thread
-from mmd.daemon.history_thread import HistoryReader
+from mmd.daemon.record import history_thread
+from mmd.daemon.record.history_thread import HistoryReader
 from mmd.ledger.entries import Entry, IncomeRead, TradesRead
 from mmd.ledger.writer import ReadMarks
 from mmd.venue.clock import VenueClock, monotonic_ms

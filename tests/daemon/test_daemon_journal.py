@@ -41,7 +41,7 @@ from mmd.core.messages import (
 )
 from mmd.core.records import FillRecord, StateRecord
 from mmd.core.units import Side
-from mmd.daemon.journal import FLUSH_MS, Journal, bucket_of
+from mmd.daemon.record.journal import FLUSH_MS, Journal, bucket_of
 from mmd.ledger.entries import Baseline, Counted, Entry, Noted, RunEnded, RunStarted, WalletRead, WalletUpdate
 
 FILL = Fill(9, 70, "mmd-s1-1", Side.BUY, 250_000, 10, Decimal("0.00125"), "USDT", Decimal(0), True, AHEAD_MS + 990)

@@ -21,8 +21,8 @@ from mmd.core.errors import MmdError
 from mmd.core.messages import Fill, Notice
 from mmd.core.records import FillRecord, OrderRecord
 from mmd.core.units import Side
-from mmd.daemon import ledger_thread
-from mmd.daemon.ledger_thread import LedgerKeeper
+from mmd.daemon.record import ledger_thread
+from mmd.daemon.record.ledger_thread import LedgerKeeper
 from mmd.ledger.entries import Entry, Noted, RunEnded, RunStarted
 from mmd.ledger.opening import Identity, LedgerError
 from mmd.ledger.writer import Ledger, open_ledger

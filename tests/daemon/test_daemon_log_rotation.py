@@ -20,7 +20,7 @@ import pytest
 
 from mmd.core.messages import Level, Notice
 from mmd.daemon.config import LogConfig
-from mmd.daemon.logbook import close_log, log_notice, open_log
+from mmd.daemon.logs.logbook import close_log, log_notice, open_log
 
 SHIPPED = Path(__file__).parents[2] / "etc" / "logrotate" / "mmd"
 LOGROTATE = shutil.which("logrotate", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")

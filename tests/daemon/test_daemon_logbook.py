@@ -19,9 +19,9 @@ import pytest
 from mmd.core.errors import ConfigError
 from mmd.core.messages import Level, Notice
 from mmd.core.units import Side
-from mmd.daemon import floods, logbook
 from mmd.daemon.config import LogConfig
-from mmd.daemon.logbook import KEPT_EVENTS, close_log, conceal, listen, log_notice, open_log, redact, unlisten
+from mmd.daemon.logs import floods, logbook
+from mmd.daemon.logs.logbook import KEPT_EVENTS, close_log, conceal, listen, log_notice, open_log, redact, unlisten
 
 
 @pytest.fixture(autouse=True)

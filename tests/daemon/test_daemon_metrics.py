@@ -15,9 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from status_rig import eth_source, eth_view, get, running
 
 from mmd.core.errors import ConfigError
-from mmd.daemon.metrics import exposition, samples
-from mmd.daemon.web import WebServer
-from mmd.daemon.web_pages import routes
+from mmd.daemon.status.metrics import exposition, samples
+from mmd.daemon.status.pages import routes
+from mmd.daemon.status.web import WebServer
 
 DASHBOARD = Path(__file__).parents[2] / "etc" / "grafana-dashboard.json"
 

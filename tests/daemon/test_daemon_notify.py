@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mmd.daemon.logbook import conceal
+from mmd.daemon.logs.logbook import conceal
 from mmd.daemon.notify import Notifier
 
 

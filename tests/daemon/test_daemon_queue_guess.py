@@ -10,7 +10,7 @@ from mmd.core.book import Book
 from mmd.core.messages import Depth
 from mmd.core.orders import Order, OrderState
 from mmd.core.units import Side
-from mmd.daemon.queue_guess import QueueGuess, shown_lots
+from mmd.daemon.status.queue_guess import QueueGuess, shown_lots
 
 
 class Market:

@@ -19,11 +19,11 @@ from status_rig import ORDER, eth_source, eth_view
 from mmd.core.messages import Level, Notice
 from mmd.core.units import Side
 from mmd.daemon.config import LogConfig
-from mmd.daemon.logbook import close_log, conceal, log_notice, open_log
+from mmd.daemon.logs.logbook import close_log, conceal, log_notice, open_log
 from mmd.daemon.state_directory import Halt, HaltLatch
-from mmd.daemon.status import break_even_price
-from mmd.daemon.status_events import EventTail
-from mmd.daemon.status_text import span, status_text
+from mmd.daemon.status.event_tail import EventTail
+from mmd.daemon.status.snapshot import break_even_price
+from mmd.daemon.status.text import span, status_text
 from mmd.venue.clock import monotonic_ms
 
 KEYS = {

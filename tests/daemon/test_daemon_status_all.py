@@ -11,7 +11,7 @@ import pytest
 from daemon_rig import Daemon
 
 from mmd.daemon.cli import main
-from mmd.daemon.status_all import markets_of, show_all
+from mmd.daemon.status.every_market import markets_of, show_all
 
 Run = Callable[..., Daemon]
 

@@ -26,7 +26,7 @@ from status_rig import ORDER, eth_source, eth_view
 
 from mmd.core.units import Side
 from mmd.daemon.cli import main
-from mmd.daemon.watch_panels import screen
+from mmd.daemon.status.watch_panels import screen
 
 _WAIT_S = 20.0
 
@@ -210,7 +210,7 @@ def test_without_the_package_it_says_what_to_install(
     exchange: Exchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The extra is named; everything else of `status` works without it."""
-    for name in [name for name in sys.modules if name.partition(".")[0] == "rich" or name.startswith("mmd.daemon.watch")]:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "rich" or name.startswith("mmd.daemon.status.watch")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "rich", None)
     monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))

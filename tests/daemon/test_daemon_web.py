@@ -21,10 +21,10 @@ from status_rig import eth_config, eth_source, eth_view, get, running
 from mmd.core.errors import ConfigError
 from mmd.daemon.config import ReportConfig
 from mmd.daemon.published import Published
-from mmd.daemon.status_service import StatusService
-from mmd.daemon.status_source import StatusSource
-from mmd.daemon.web import WebServer, is_host
-from mmd.daemon.web_pages import routes
+from mmd.daemon.status.pages import routes
+from mmd.daemon.status.service import StatusService
+from mmd.daemon.status.source import StatusSource
+from mmd.daemon.status.web import WebServer, is_host
 from mmd.venue.clock import monotonic_ms
 
 Address = tuple[str, int]
@@ -70,7 +70,7 @@ def test_every_answer_keeps_a_browser_on_a_short_leash(served: tuple[Address, Pu
 
 def test_the_page_s_files_name_nothing_elsewhere_and_nothing_inline() -> None:
     """No address of another host, no inline script or style, no markup made from text."""
-    for file in resources.files("mmd.daemon").joinpath("page").iterdir():
+    for file in resources.files("mmd.daemon.status").joinpath("page").iterdir():
         text = file.read_text().replace("http://www.w3.org/2000/svg", "")
         assert not re.search(r"//[a-z]+\.[a-z]", text, re.IGNORECASE), file.name
         assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\(| style=\"| on[a-z]+=\"|<style", text), file.name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mmd.daemon.alerts import try_alerts
+from mmd.daemon.alerts.watcher import try_alerts
 from mmd.daemon.config import Config
 
 

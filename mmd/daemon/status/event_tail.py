@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from mmd.core.messages import Level
-from mmd.daemon.logbook import format_fields, redact
+from mmd.daemon.logs.logbook import format_fields, redact
 
 _FILL_EVENTS = frozenset({"fill", "foreign_fill"})
 

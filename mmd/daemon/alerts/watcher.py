@@ -12,15 +12,15 @@ from pathlib import Path
 
 from mmd.core.errors import ConfigError
 from mmd.core.messages import Level, Notice
-from mmd.daemon.alert_delivery import WEBHOOK_VARIABLE, Channel, Command, NotDelivered, Origin, Webhook, tokens_in
-from mmd.daemon.alert_limits import AlertLimits
-from mmd.daemon.alert_memory import Memory, Pending, read_memory, write_memory
-from mmd.daemon.alert_rules import Alert, AlertRules, Moment
+from mmd.daemon.alerts.delivery import WEBHOOK_VARIABLE, Channel, Command, NotDelivered, Origin, Webhook, tokens_in
+from mmd.daemon.alerts.limits import AlertLimits
+from mmd.daemon.alerts.memory import Memory, Pending, read_memory, write_memory
+from mmd.daemon.alerts.rules import Alert, AlertRules, Moment
 from mmd.daemon.config import Config
 from mmd.daemon.config_alerts import checked_webhook
 from mmd.daemon.config_kinds import Unfit
 from mmd.daemon.credentials import find_credential
-from mmd.daemon.logbook import conceal, listen, log_notice, redact, unlisten
+from mmd.daemon.logs.logbook import conceal, listen, log_notice, redact, unlisten
 from mmd.daemon.published import Published
 from mmd.daemon.workers import Worker
 from mmd.venue.clock import monotonic_ms

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from mmd.core.errors import MmdError
-from mmd.daemon.control import address_of
 from mmd.daemon.state_directory import state_path
+from mmd.daemon.status.control import address_of
 
 _TIMEOUT_S = 3.0
 # Where systemd's units keep theirs, for an operator whose shell has no such variables.

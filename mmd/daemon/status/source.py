@@ -15,9 +15,9 @@ from mmd.core.messages import Stream
 from mmd.daemon.config import Config
 from mmd.daemon.connections import Venue
 from mmd.daemon.published import Published
-from mmd.daemon.status import Facts, status_of
-from mmd.daemon.status_events import EventTail
-from mmd.daemon.status_history import StatusHistory
+from mmd.daemon.status.event_tail import EventTail
+from mmd.daemon.status.history import StatusHistory
+from mmd.daemon.status.snapshot import Facts, status_of
 from mmd.daemon.workers import Worker
 from mmd.venue.clock import monotonic_ms
 from mmd.venue.market_stream import MarketStream

@@ -15,10 +15,10 @@ from types import TracebackType
 from mmd.core.errors import ConfigError, MmdError
 from mmd.core.messages import Level, Notice
 from mmd.daemon.config import LogConfig
-from mmd.daemon.floods import Floods, Line, without_numbers
-from mmd.daemon.log_lines import STYLES, LineStyle, Stamp, format_fields
-from mmd.daemon.log_outlets import Console, Journal, Outlet, ReopenedFile, is_journal
-from mmd.daemon.redaction import conceal, redact
+from mmd.daemon.logs.floods import Floods, Line, without_numbers
+from mmd.daemon.logs.lines import STYLES, LineStyle, Stamp, format_fields
+from mmd.daemon.logs.outlets import Console, Journal, Outlet, ReopenedFile, is_journal
+from mmd.daemon.logs.redaction import conceal, redact
 
 __all__ = ["INSTALLED_DIRECTORY", "KEPT_EVENTS", "close_log", "conceal", "format_fields", "listen", "log_notice", "open_log", "redact", "unlisten"]
 

@@ -12,7 +12,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from mmd.daemon.status_text import (
+from mmd.daemon.status.text import (
     ORDER_HEADS,
     amount,
     clock_text,

@@ -10,7 +10,7 @@ from typing import Any
 
 from mmd.core.units import Side
 from mmd.daemon.published import Published, View
-from mmd.daemon.status_events import EventTail
+from mmd.daemon.status.event_tail import EventTail
 from mmd.venue.clock import monotonic_ms
 
 COLUMNS = ("time_ms", "mid", "buy", "sell", "position", "net")

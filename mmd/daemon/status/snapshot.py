@@ -35,7 +35,7 @@ from mmd.core.units import Grid
 from mmd.daemon.config import Config
 from mmd.daemon.published import Levels, OrderView, View
 from mmd.daemon.reporters import plain
-from mmd.daemon.status_events import Entry
+from mmd.daemon.status.event_tail import Entry
 from mmd.venue.pulse import Pulse
 from mmd.venue.usage import Usage
 

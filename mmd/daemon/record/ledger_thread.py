@@ -13,7 +13,7 @@ from typing import NamedTuple
 from mmd.core.messages import Level, Notice
 from mmd.core.records import FillRecord
 from mmd.core.units import Side
-from mmd.daemon.logbook import log_notice
+from mmd.daemon.logs.logbook import log_notice
 from mmd.daemon.published import Published, View
 from mmd.ledger.entries import Entry, Marked, MarkOut, Noted, RunEnded, RunStarted
 from mmd.ledger.opening import LedgerError

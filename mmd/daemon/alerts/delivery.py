@@ -21,9 +21,9 @@ import certifi
 
 from mmd import __version__
 from mmd.core.errors import MmdError
-from mmd.daemon.alert_rules import Alert
+from mmd.daemon.alerts.rules import Alert
 from mmd.daemon.config_alerts import BODY_NAMES
-from mmd.daemon.redaction import redact
+from mmd.daemon.logs.redaction import redact
 from mmd.venue.redaction import describe
 
 _MOST_TEXT = 3000  # characters; Telegram takes 4096

@@ -16,9 +16,9 @@ from typing import Any
 
 from mmd.core.errors import ConfigError, MmdError
 from mmd.daemon.config import Config
-from mmd.daemon.control_client import ControlClient, NotRunning
 from mmd.daemon.state_directory import HaltLatch, state_path
-from mmd.daemon.status_text import printable, status_text
+from mmd.daemon.status.control_client import ControlClient, NotRunning
+from mmd.daemon.status.text import printable, status_text
 
 
 def show_status(config: Config, environ: Mapping[str, str], *, as_json: bool, watch: bool) -> int:
@@ -28,7 +28,7 @@ def show_status(config: Config, environ: Mapping[str, str], *, as_json: bool, wa
     client = ControlClient(config.name, environ)
     if watch:
         try:
-            from mmd.daemon.watch import watch_status
+            from mmd.daemon.status.watch import watch_status
         except ModuleNotFoundError as error:
             if error.name is None or error.name.partition(".")[0] != "rich":
                 raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mmd.daemon.alert_rules import Alert
+from mmd.daemon.alerts.rules import Alert
 
 # Of what ends trading each word counts: the cause, the latch, and what is left on the account.
 _MOST = {"halt": 5}

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from enum import Enum
 from typing import Protocol
 
-from mmd.daemon.redaction import redact
+from mmd.daemon.logs.redaction import redact
 
 _SAFE_VALUE = re.compile(r"[!#-~\u00a1-\U0010ffff]+")  # without the quote, which is `"`
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mmd.core.errors import ConfigError
 from mmd.daemon.state_directory import state_directory
-from mmd.daemon.web_server import BoundedServer, Routes
+from mmd.daemon.status.server import BoundedServer, Routes
 
 _BACKLOG = 128
 # sockaddr_un has room for 108 bytes with the zero at its end.

@@ -8,13 +8,13 @@ from mmd.core.errors import ConfigError
 from mmd.core.messages import Level, Notice
 from mmd.daemon.config import Config
 from mmd.daemon.connections import Venue
-from mmd.daemon.control import ControlServer, control_path
-from mmd.daemon.logbook import log_notice
+from mmd.daemon.logs.logbook import log_notice
 from mmd.daemon.published import Published
-from mmd.daemon.status_events import EventTail
-from mmd.daemon.status_source import StatusSource
-from mmd.daemon.web import WebServer
-from mmd.daemon.web_pages import routes
+from mmd.daemon.status.control import ControlServer, control_path
+from mmd.daemon.status.event_tail import EventTail
+from mmd.daemon.status.pages import routes
+from mmd.daemon.status.source import StatusSource
+from mmd.daemon.status.web import WebServer
 from mmd.daemon.workers import Worker, stop_all
 
 

@@ -9,11 +9,11 @@ from mmd.core.messages import Finished, Level, Notice
 from mmd.core.rules import SymbolRules
 from mmd.daemon.config import Config
 from mmd.daemon.connections import Venue
-from mmd.daemon.history_thread import HistoryReader
-from mmd.daemon.journal import Journal
-from mmd.daemon.ledger_thread import LedgerKeeper
-from mmd.daemon.logbook import log_notice
+from mmd.daemon.logs.logbook import log_notice
 from mmd.daemon.published import Published
+from mmd.daemon.record.history_thread import HistoryReader
+from mmd.daemon.record.journal import Journal
+from mmd.daemon.record.ledger_thread import LedgerKeeper
 from mmd.daemon.workers import Died, Worker, stop_all
 from mmd.ledger.entries import Entry
 from mmd.ledger.opening import Identity

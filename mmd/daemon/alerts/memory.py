@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmd.daemon.alert_limits import Held
-from mmd.daemon.alert_rules import Alert
+from mmd.daemon.alerts.limits import Held
+from mmd.daemon.alerts.rules import Alert
 
 _MAX_BYTES = 1 << 20
 

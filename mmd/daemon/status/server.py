@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 
 from mmd.core.errors import MmdError
 from mmd.core.messages import Level, Notice
-from mmd.daemon.logbook import log_notice
+from mmd.daemon.logs.logbook import log_notice
 
 MAX_CONNECTIONS = 16
 MAX_PER_SECOND = 100

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from mmd.core.messages import Level, Notice
 from mmd.daemon.config import AlertConfig
-from mmd.daemon.log_lines import format_fields
+from mmd.daemon.logs.lines import format_fields
 from mmd.daemon.published import View
 from mmd.daemon.reporters import plain
 

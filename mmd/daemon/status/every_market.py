@@ -15,9 +15,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmd.daemon.control_client import INSTALLED, ask, control_directories
-from mmd.daemon.status_command import end_of_last_run
-from mmd.daemon.status_text import WIDTH, amount, reasons_of, signed, span
+from mmd.daemon.status.command import end_of_last_run
+from mmd.daemon.status.control_client import INSTALLED, ask, control_directories
+from mmd.daemon.status.text import WIDTH, amount, reasons_of, signed, span
 
 _AT_ONCE = 16
 _HEAD = ("market", "state", "for", "position", "net", "fills", "up")

@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.live import Live
 
 from mmd.core.errors import ConfigError, MmdError
-from mmd.daemon.control_client import ControlClient, NotRunning
-from mmd.daemon.watch_panels import screen
+from mmd.daemon.status.control_client import ControlClient, NotRunning
+from mmd.daemon.status.watch_panels import screen
 
 _EVERY_S = 0.5
 _QUIT = frozenset(b"qQ\x03\x04")

@@ -7,7 +7,7 @@ import re
 import socket
 
 from mmd.core.errors import ConfigError
-from mmd.daemon.web_server import BoundedServer, Routes
+from mmd.daemon.status.server import BoundedServer, Routes
 
 _BACKLOG = 128
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/\s]+)(:[0-9]{1,5})?")

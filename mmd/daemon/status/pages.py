@@ -8,9 +8,9 @@ from http import HTTPStatus
 from importlib import resources
 
 from mmd.core.errors import ConfigError
-from mmd.daemon import metrics
-from mmd.daemon.status_source import StatusSource
-from mmd.daemon.web_server import Answer, Routes, text_answer
+from mmd.daemon.status import metrics
+from mmd.daemon.status.server import Answer, Routes, text_answer
+from mmd.daemon.status.source import StatusSource
 
 _JSON = "application/json"
 _TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
@@ -41,7 +41,7 @@ def routes(source: StatusSource) -> Routes:
 
 def _page_files() -> dict[str, Callable[[], Answer]]:
     found: dict[str, Callable[[], Answer]] = {}
-    for file in resources.files("mmd.daemon").joinpath("page").iterdir():
+    for file in resources.files("mmd.daemon.status").joinpath("page").iterdir():
         content_type = _TYPES.get(file.name[file.name.rfind("."):])
         if content_type is not None:
             answer = Answer(HTTPStatus.OK, content_type, file.read_bytes())

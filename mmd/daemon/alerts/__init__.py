@@ -1,0 +1,1 @@
+"""Who is told when something happens: the rules, the rates, the ways out, and the thread that delivers."""
