@@ -119,6 +119,7 @@ class Oracle:
         self._read = 0
         self._rules_read_ms = 0
         self._foreign_trade_ms = 0
+        self._transfer_ms = 0  # when money last came or went without a trade
         self._halted: tuple[str, str] | None = None  # session and reason of a halt that nobody has cleared
         self._closing: set[str] = set()  # client ids of market orders that flatten
         self._filter_refusals = self._told_refusals = 0
@@ -186,6 +187,8 @@ class Oracle:
             live.rest_lots = order.remaining_lots
         elif kind == "trade":
             self._traded(details, own)
+        elif kind in ("deposit", "funding"):
+            self._transfer_ms = at_ms
         elif kind in ("canceled", "expired"):
             self._live.pop(details["order_id"], None)
             excused = ("countdown", "cancel all") if self._settings.orders.cancel_scope_symbol else ("countdown",)
@@ -317,7 +320,9 @@ class Oracle:
                         self.break_(17, f"{order.client_order_id} is left on the symbol, which is to be ours alone")
             self._left[session] = (1, now_ms)
             if process.engine is not None and now_ms - self._foreign_trade_ms > _AT_REST_MS:
-                for invariant, text in differences(process.engine, self._view(process), self._venue):
+                # What came or went after the last reading, while the process still waited for an answer, nobody could tell it.
+                wallets_known = self._transfer_ms < process.clock.true_ms(self._view(process).last_read_ms)
+                for invariant, text in differences(process.engine, self._view(process), self._venue, wallets_known):
                     self.break_(invariant, text)
         elif finished is not None or code == KILLED:
             # A renewal of the countdown may still be on its way.
