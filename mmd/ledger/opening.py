@@ -28,6 +28,10 @@ class LedgerError(MmdError):
     """The disk does not take, or give, the record: full, read-only, failing, damaged."""
 
 
+class LedgerBusy(LedgerError):
+    """Another program holds the file; it may let go."""
+
+
 @dataclass(frozen=True)
 class Identity:
     """Whose record it is: `venue` is the REST address (or "paper" for an embedded exchange, whose port changes), `account` a digest.
@@ -114,6 +118,12 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
         raise _failure(path, error) from error
 
 
+def is_busy(error: Exception) -> bool:
+    """Whether another program holds the file (SQLITE_BUSY, SQLITE_LOCKED)."""
+    text = str(error).lower()
+    return "locked" in text or "busy" in text
+
+
 def advice(error: Exception) -> str:
     """What the operator can do about a failure of the disk."""
     text = str(error).lower()
@@ -121,7 +131,7 @@ def advice(error: Exception) -> str:
         return "make room on the disk"
     if "readonly" in text or "read-only" in text:
         return "make the file, its directory and its file system writable for this user"
-    if "locked" in text or "busy" in text:
+    if is_busy(error):
         return "end the other program that holds it"
     if "malformed" in text or "not a database" in text or "corrupt" in text:
         return "it is damaged: move it away (`sqlite3 FILE .recover` reads what can be read)"

@@ -30,7 +30,7 @@ from mmd.ledger.entries import (
     WalletRead,
     WalletUpdate,
 )
-from mmd.ledger.opening import Identity, LedgerError, advice, hold, open_for_writing
+from mmd.ledger.opening import Identity, LedgerBusy, LedgerError, advice, hold, is_busy, open_for_writing
 from mmd.ledger.schema import GRID, MARK_OUT_S
 
 _HOUR_MS = 3_600_000
@@ -97,7 +97,7 @@ class Ledger:
         }
 
     def write(self, entries: Iterable[Entry]) -> None:
-        """All of them or, where LedgerError is raised, none of them. When it returns they are on the disk."""
+        """All of them or, where LedgerError is raised, none of them (LedgerBusy: for now). When it returns they are on the disk."""
         before = self._run, self._new_account, self._rules, self.read_marks
         execute = self._connection.execute
         try:
@@ -162,7 +162,7 @@ class Ledger:
             self._held.close()
 
     def _failure(self, error: Exception) -> LedgerError:
-        return LedgerError(f"{self.path}: the ledger does not take what is written: {error}; {advice(error)}")
+        return (LedgerBusy if is_busy(error) else LedgerError)(f"{self.path}: the ledger does not take what is written: {error}; {advice(error)}")
 
     # --- runs, states, counts ---------------------------------------------------------------------------------------------------------
 

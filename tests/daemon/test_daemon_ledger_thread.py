@@ -401,3 +401,45 @@ def test_a_read_only_disk_is_told(disk: SmallDisk) -> None:
     assert len(kept.failures) == 1 and "writable for this user" in kept.failures[0], kept.failures
 
 
+
+
+# --- another program holds the file
+
+
+def test_a_file_that_is_held_for_a_while_loses_nothing(kept: Kept) -> None:
+    """It is said once, the record waits in memory, mark-outs too; once the file is free everything is written, in its order, and that is said."""
+    kept.begin()
+    kept.ledger._connection.execute("PRAGMA busy_timeout = 10")
+    other = sqlite3.connect(kept.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    for number in range(1, 4):
+        kept.turn(heard(a_fill(number)), after_ms=10_000)
+    assert [notice.event for notice in kept.log] == ["ledger_busy"] and kept.failures == []
+    other.execute("ROLLBACK")
+    kept.turn(heard(a_fill(4)), after_ms=300)
+    other.close()
+    assert [notice.event for notice in kept.log] == ["ledger_busy", "ledger_free"] and kept.failures == []
+    with sqlite3.connect(kept.path) as connection:
+        assert connection.execute("SELECT trade_id FROM fills ORDER BY heard_ms, trade_id").fetchall() == [(1,), (2,), (3,), (4,)]
+    kept.end()
+
+
+def test_a_file_that_stays_held_stops_the_trading(kept: Kept) -> None:
+    """After a minute it is a failure like any other, told once; what waited is written at the end, if it can be."""
+    kept.begin()
+    kept.ledger._connection.execute("PRAGMA busy_timeout = 10")
+    other = sqlite3.connect(kept.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    kept.turn(heard(a_fill(1)))
+    kept.turn(after_ms=59_000)
+    assert kept.failures == []
+    kept.turn(after_ms=1_500)
+    (failure,) = kept.failures
+    assert "locked" in failure and "end the other program" in failure
+    kept.turn(heard(a_fill(2)), after_ms=1_000)
+    other.execute("ROLLBACK")
+    other.close()
+    kept.end()
+    with sqlite3.connect(kept.path) as connection:
+        assert connection.execute("SELECT trade_id FROM fills ORDER BY trade_id").fetchall() == [(1,), (2,)]
+    assert len(kept.failures) == 1

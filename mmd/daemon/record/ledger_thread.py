@@ -16,7 +16,7 @@ from mmd.core.units import Side
 from mmd.daemon.logs.logbook import log_notice
 from mmd.daemon.published import Published, View
 from mmd.ledger.entries import Entry, Marked, MarkOut, Noted, RunEnded, RunStarted
-from mmd.ledger.opening import LedgerError
+from mmd.ledger.opening import LedgerBusy, LedgerError
 from mmd.ledger.schema import MARK_OUT_S
 from mmd.ledger.writer import Ledger
 from mmd.venue.at_work import AtWork, unwatched
@@ -31,6 +31,8 @@ _RETRY_MARK_MS = 200
 _SWEEP_MS = 20_000
 _SWEEP_ORDERS = 500  # a time: 1,500 a minute, and the venue takes 1,200
 _DAY_MS = 86_400_000
+_BUSY_MS = 60_000  # another program may hold the file for so long; the record waits in memory
+_RETRY_MS = 200  # SQLite itself has waited five seconds before
 
 
 class _Awaited(NamedTuple):
@@ -74,6 +76,7 @@ class LedgerKeeper:
         self._sweep_due_ms = self._mark_due_ms + _SWEEP_MS
         self._broken = self._told = self._overflowing = False
         self._backlog: list[Entry] = []  # what the disk did not take
+        self._busy_since_ms: int | None = None
 
     def put(self, entry: Entry) -> None:
         """Queue an entry; never blocks."""
@@ -98,9 +101,9 @@ class LedgerKeeper:
         batch = self._with_last_marks(batch)
         batch += self._mark_outs(now_ms)
         batch += self._marks(now_ms)
-        if batch:
+        if batch or self._busy_since_ms is not None:
             self._write(batch, now_ms)
-        if now_ms >= self._sweep_due_ms and not self._broken:
+        if now_ms >= self._sweep_due_ms and not self._broken and self._busy_since_ms is None:
             self._sweep(now_ms)
         return not stopping
 
@@ -125,17 +128,22 @@ class LedgerKeeper:
             return batch, False
 
     def _due_ms(self) -> int:
-        return min(self._mark_due_ms, self._sweep_due_ms, *(awaited[0].due_ms for awaited in self._awaited.values() if awaited))
+        retry = () if self._busy_since_ms is None else (self._now_ms() + _RETRY_MS,)
+        return min(self._mark_due_ms, self._sweep_due_ms, *retry, *(awaited[0].due_ms for awaited in self._awaited.values() if awaited))
 
     def _write(self, batch: list[Entry], now_ms: int) -> None:
         if self._broken:
             self._backlog += batch[: MAX_WAITING - len(self._backlog)]
             return
+        batch = [*self._backlog, *batch]
         try:
             self._ledger.write(batch)
         except LedgerError as error:
-            self._fail(batch, error)
+            self._refused(batch, error, now_ms)
             return
+        if self._busy_since_ms is not None:
+            self._busy_since_ms, self._backlog = None, []
+            self._log(Notice(Level.INFO, "ledger_free", {"file": self._ledger.path, "entries": len(batch), "does": "writes again, nothing is missing"}))
         for entry in batch:
             if isinstance(entry, Noted) and entry.source == "stream":
                 self._await_mark_outs(entry, now_ms)
@@ -143,6 +151,18 @@ class LedgerKeeper:
                 self._running = True
             elif isinstance(entry, RunEnded):
                 self._running = False
+
+    def _refused(self, batch: list[Entry], error: LedgerError, now_ms: int) -> None:
+        """Another program may hold the file for a while; anything else, or too much of that, ends the trading."""
+        since_ms = now_ms if self._busy_since_ms is None else self._busy_since_ms
+        if not isinstance(error, LedgerBusy) or now_ms - since_ms >= _BUSY_MS or len(batch) >= MAX_WAITING:
+            self._busy_since_ms = None
+            self._fail(batch, error)
+            return
+        if self._busy_since_ms is None:
+            fields = {"why": error, "for_at_most_s": _BUSY_MS // 1000, "does": "keeps the record in memory and tries again"}
+            self._log(Notice(Level.WARNING, "ledger_busy", fields))
+        self._busy_since_ms, self._backlog = since_ms, batch
 
     def _fail(self, batch: list[Entry], error: LedgerError) -> None:
         self._broken, self._backlog = True, batch
@@ -158,6 +178,8 @@ class LedgerKeeper:
         try:
             self._ledger.check_in_place()
             self._ledger.forget(self._clock.now_ms(now_ms) - self._keep_orders_ms, _SWEEP_ORDERS)
+        except LedgerBusy:
+            return  # It can wait.
         except LedgerError as error:
             self._fail([], error)
 
