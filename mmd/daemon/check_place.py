@@ -83,7 +83,7 @@ def _state(check: Check) -> Iterator[Finding]:
     if check.config.exchange.is_paper:
         yield ok("state", str(directory))
         return
-    halt = HaltLatch(directory, market_name(check.venue.rest_url, check.credentials.account, check.config.symbol)).read()
+    halt = HaltLatch(directory, market_name(check.venue.rest_url, check.credentials.account, check.config.symbol), check.config.name).read()
     if halt is None:
         yield ok("state", f"{directory}, no halt latched")
     else:

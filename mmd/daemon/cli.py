@@ -185,7 +185,7 @@ def _on_venue(command: str, config: Config, credentials: Credentials | AgentCred
     if command == "check":
         return _check(config, venue, credentials, as_json)
     name = market_name(venue.rest_url, credentials.account, config.symbol)
-    latch = HaltLatch(directory, name)
+    latch = HaltLatch(directory, name, config.name)
     if command == "resume":
         resume(latch)
     else:

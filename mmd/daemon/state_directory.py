@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,21 +87,28 @@ class Halt:
 
 
 class HaltLatch:
-    """A halt that outlives restarts: a file that is there until `clear`. Replaced whole or not at all (FAULTS P5)."""
+    """A halt that outlives restarts: a file that is there until `clear`. Replaced whole or not at all (FAULTS P5).
 
-    def __init__(self, directory: Path, name: str) -> None:
+    `name` is the market's (`market_name`), which changes with the account's key; `config` is the configuration's, whose halt holds under any key.
+    """
+
+    def __init__(self, directory: Path, name: str, config: str | None = None) -> None:
         self.path = directory / f"{name}.halt"
         self._reserved = directory / f"{name}.halt-reserve"
+        self._others = f"{name.partition('-')[0]}-*.halt"
+        self._config = config
 
     def read(self) -> Halt | None:
         """The latched halt, or None. A file that cannot be read counts as a halt: nothing is guessed."""
-        try:
-            found = json.loads(self.path.read_text(encoding="utf-8"))
-            return Halt(str(found["reason"]), str(found["time"]))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            return Halt(f"the latch itself cannot be read ({error})", "unknown")
+        for path in self._paths():
+            try:
+                found = json.loads(path.read_text(encoding="utf-8"))
+                return Halt(str(found["reason"]), str(found["time"]))
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                return Halt(f"the latch itself cannot be read ({error})", "unknown")
+        return None
 
     def reserve(self) -> None:
         """Set room aside, so that a disk that is full by the time of a halt still takes it. Raises ConfigError where there is none even now."""
@@ -114,7 +121,7 @@ class HaltLatch:
 
     def set(self, halt: Halt) -> None:
         """Latch. Raises OSError where the disk does not take it."""
-        data = json.dumps({"reason": halt.reason[:_REASON_LENGTH], "time": halt.time}).encode()
+        data = json.dumps({"reason": halt.reason[:_REASON_LENGTH], "time": halt.time, "config": self._config}).encode()
         try:
             _write_whole(self.path, data)
         except OSError:
@@ -128,11 +135,23 @@ class HaltLatch:
 
     def clear(self) -> bool:
         """Take the latch away; False where there was none."""
-        try:
-            self.path.unlink()
-        except FileNotFoundError:
-            return False
-        return True
+        cleared = False
+        for path in self._paths():
+            with suppress(FileNotFoundError):
+                path.unlink()
+                cleared = True
+        return cleared
+
+    def _paths(self) -> Iterator[Path]:
+        """The market's own latch, and those that the same configuration has left under other keys."""
+        yield self.path
+        if self._config is None:
+            return
+        for path in sorted(self.path.parent.glob(self._others)):
+            with suppress(OSError, ValueError):
+                found = json.loads(path.read_text(encoding="utf-8"))
+                if path != self.path and isinstance(found, dict) and found.get("config") == self._config:
+                    yield path
 
 
 def _write_whole(path: Path, data: bytes) -> None:

@@ -84,6 +84,18 @@ def test_a_halt_outlives_restarts_until_resume(exchange: Exchange, run_daemon: R
     assert nothing.exit_code() == 0 and nothing.lines[-1] == "no halt is latched"
 
 
+def test_a_halt_holds_under_another_key_of_the_same_configuration(tmp_path: Path) -> None:
+    """The market's name changes with the account's key; the configuration's does not. Another configuration's halt is its own."""
+    HaltLatch(tmp_path, "ETHUSDT-old", "eth").set(Halt("loss limit", "2026-01-01T00:00:00+00:00"))
+    HaltLatch(tmp_path, "ETHUSDT-x", "other").set(Halt("refusals", "2026-01-01T00:00:00+00:00"))
+    (tmp_path / "ETHUSDT-odd.halt").write_text("[1]")
+    latch = HaltLatch(tmp_path, "ETHUSDT-new", "eth")
+    assert latch.read() == Halt("loss limit", "2026-01-01T00:00:00+00:00")
+    assert latch.clear() and not latch.clear() and latch.read() is None
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ETHUSDT-odd.halt", "ETHUSDT-x.halt"]
+    assert HaltLatch(tmp_path, "ETHUSDT-x2", "other").read() == Halt("refusals", "2026-01-01T00:00:00+00:00")
+
+
 def test_an_unreadable_latch_counts_as_a_halt(tmp_path: Path) -> None:
     """Half a file is not taken for no halt, and a good one reads back whole."""
     latch = HaltLatch(tmp_path, "ETHUSDT-x")
