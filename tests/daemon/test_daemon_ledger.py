@@ -21,8 +21,8 @@ from mmd.paper.synthetic import SyntheticSource
 
 Run = Callable[..., Daemon]
 
-DEPOSITS = {"USDT": Decimal(10_000), "USDF": Decimal("0.9")}
-FUNDING_MS = 4_000
+DEPOSITS = {"USDT": Decimal(10_000), "USDF": Decimal("0.3")}
+FUNDING_MS = 2_000
 # Orders far larger than what one trade takes of them, as close as can be.
 GREEDY = "strategy: {buy_spread: 0, sell_spread: 0, balance_fraction: 0.9}\nrisk: {countdown: 5}\nledger: {marks: 1}"
 
