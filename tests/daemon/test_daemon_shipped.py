@@ -89,7 +89,7 @@ def test_the_unit_agrees_with_the_daemon() -> None:
     run = "mmd -c /etc/mmd/%i.yaml"
     assert (service["ExecStart"], service["ExecStartPre"]) == (run, f"-{run} check --offline")
     assert re.fullmatch(rf"-\+nsenter .* setpriv --reuid={service['User']} .* {re.escape(run)} cancel", service["ExecStopPost"])
-    assert (service["Type"], service["ExecReload"]) == ("notify", "kill -HUP $MAINPID")
+    assert (service["Type"], service["ExecReload"]) == ("notify", "sh -c 'kill -HUP $MAINPID'")
     assert (service["KillSignal"], service["Restart"], service["RestartPreventExitStatus"]) == ("SIGTERM", "on-failure", str(EXIT_CONFIG))
     longest = next(key.kind for key in KEYS if key.name == "timing.stop_deadline")
     assert int(service["TimeoutStopSec"]) > Decimal(longest.high)  # type: ignore[attr-defined]
