@@ -13,6 +13,10 @@ Branches that chaos does not reach, and why:
     desk                the tombstone of an order that 2 000 later ones have pushed out: a run of hours, or a reply that took minutes
     position            the booked trade that 20 000 later ones have pushed out: a run of days
     engine              the deadline after the end: whoever runs the engine does not ask for it
+    engine, budget      the venue's own count of shared limits: the simulated venue has one client
+    desk, engine, health, position, rules_watch
+                        rules that stay unreadable, a crossing next to the least notional, a position that moved without its trade at the very end, two fills
+                        of one millisecond told in the wrong order: each in one of a few thousand schedules, and held by a test in tests/core
     health              the time until which the countdown is armed: read for the operator alone
     messages            the text of an outcome that is no failure: there is nothing to tell of it
     rules, units        what no exchangeInfo that the exchange can give contains: parsing has its own tests
