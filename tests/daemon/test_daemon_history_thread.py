@@ -219,6 +219,15 @@ def test_at_the_end_it_reads_what_is_known_to_be_unread(script: Any) -> None:
     assert len(made.readings) == 2 and made.closed and made.log == []
 
 
+def test_a_run_that_ends_before_its_first_reading_reads_at_the_end(script: Any) -> None:
+    """What an earlier run has left unrecorded is on record when this one is over, however short it was."""
+    made = script(settle_s=LONG_S)
+    made.trades = [trade(11, 5)]
+    made.reader.stop()
+    made.start().end()
+    assert len(made.readings) == 1 and any(isinstance(entry, TradesRead) for entry in made.entries)
+
+
 def test_at_the_end_it_reads_nothing_where_nothing_is_unread(script: Any) -> None:
     """The end is not held up for nothing."""
     made = script().start()

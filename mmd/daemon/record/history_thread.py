@@ -84,7 +84,8 @@ class HistoryReader:
         self._changed = threading.Condition()  # guards what follows; nothing blocks while holding it
         self._stopped = False
         self._due_s = time.monotonic()
-        self._told_s: float | None = None  # when `hurry` last said that something is unread; None where all of it was read since
+        # When `hurry` last said that something is unread; None where all of it was read since. What came before the start is unread from the first.
+        self._told_s: float | None = self._due_s - settle_s
 
     def run(self, at_work: AtWork = unwatched) -> None:
         """Read whenever it is due, until `stop`; then what is still known to be unread."""
